@@ -1,0 +1,325 @@
+"""The dictionary of variables: what can filter, group or describe a cohort.
+
+A variable has a name (its column in `subjects` and its key in a link), labels for the screen, levels in
+the order in which the field prints them, and *when it becomes known*. Grouping survival by something
+known only after the time origin is immortal-time bias; the dictionary is where pages look that up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["category", "boolean", "number"]
+
+MISSING = "missing"
+"""The level of a category or yes/no variable for patients without a value."""
+
+TIMEPOINT_DEFAULTS: tuple[tuple[str, int, int, int], ...] = (
+    ("after cycle 1", 30, 14, 60),
+    ("3 months", 91, 61, 136),
+    ("6 months", 183, 137, 228),
+)
+"""Label, target day, first day and last day of the MRD timepoints, where a study brings none."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a variable: as stored, and as the screen says it.
+
+    Attributes
+    ----------
+    value : str
+        As stored and as written in a link.
+    short : str
+        Where the variable is named beside it: filter buttons, risk tables, column heads.
+    name : str
+        Standing alone: the end of a curve.
+    phrase : str
+        Inside a sentence: the cohort line.
+    """
+
+    value: str
+    short: str
+    name: str
+    phrase: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the dictionary.
+
+    Attributes
+    ----------
+    name : str
+        Column of `subjects`, key in a link.
+    label : str
+        As a title, without unit.
+    kind : {'category', 'boolean', 'number'}
+    levels : tuple of Level
+        In printing order; empty for a number and for a category whose levels only the data know.
+    unit : str
+        Of a number; empty otherwise.
+    known : {'at baseline', 'at a day', 'from a day on', 'with the outcome'}
+        'at a day': the value exists from the day in `day_column`, and is unknown before it. 'from a
+        day on': everybody starts as 'no' and changes to 'yes' on that day (a transplant).
+    day_column : str or None
+        Column of `subjects` with that day, counted from the patient's day 0.
+    compared : tuple of str
+        Levels that a survival comparison shows; empty for all. MRD compares negative with positive.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    levels: tuple[Level, ...] = ()
+    unit: str = ""
+    known: Literal["at baseline", "at a day", "from a day on", "with the outcome"] = "at baseline"
+    day_column: str | None = None
+    compared: tuple[str, ...] = ()
+
+    def level(self, value: str) -> Level:
+        """Return the level stored as `value`, with plain wording if the dictionary has none."""
+        for level in self.levels:
+            if level.value == value:
+                return level
+        if value == MISSING:
+            return Level(value, "Missing", f"{self.label} missing", f"{self.label} missing")
+        short = value[:1].upper() + value[1:]
+        return Level(value, short, short, f"{self.label}: {value}")
+
+    @property
+    def is_timepoint(self) -> bool:
+        """Whether this is the MRD status at one timepoint."""
+        return self.known == "at a day" and self.day_column == f"{self.name}_day"
+
+    @property
+    def column(self) -> str:
+        """The SQL text of this variable's column, quoted."""
+        return quoted(self.name)
+
+    @property
+    def level_sql(self) -> str:
+        """The SQL text that gives this variable's level as text, 'missing' where there is none."""
+        if self.kind == "boolean":
+            column = self.column
+            return f"CASE WHEN {column} THEN 'yes' WHEN NOT {column} THEN 'no' ELSE '{MISSING}' END"
+        return f"coalesce(CAST({self.column} AS VARCHAR), '{MISSING}')"
+
+
+class Dictionary(Mapping[str, Variable]):
+    """The variables of one study, by name, in the order in which a page lists them."""
+
+    def __init__(self, variables: tuple[Variable, ...]) -> None:
+        self._by_name = {variable.name: variable for variable in variables}
+
+    def __getitem__(self, name: str) -> Variable:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def timepoints(self) -> tuple[Variable, ...]:
+        """The MRD status variables, one per timepoint, in the order of the timepoints."""
+        return tuple(v for v in self.values() if v.is_timepoint)
+
+    @property
+    def groupable(self) -> tuple[Variable, ...]:
+        """The variables that can split a cohort into groups."""
+        return tuple(v for v in self.values() if v.kind != "number")
+
+
+def quoted(name: str) -> str:
+    """Return a column name as a quoted SQL identifier.
+
+    Raises
+    ------
+    ValueError
+        If the name is not lower case letters, digits and underscores: a column name that reaches SQL
+        comes from the dictionary, and the dictionary admits no others.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"{name!r} is not a variable name: use a-z, 0-9 and _ (see slug())")
+    return f'"{name}"'
+
+
+def slug(text: str) -> str:
+    """Return `text` as a variable name: 'after cycle 1' becomes 'after_cycle_1'."""
+    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    return plain if plain[:1].isalpha() or not plain else f"v_{plain}"
+
+
+def timepoint_variable_name(label: str) -> str:
+    """Return the name of the MRD status variable of a timepoint: 'mrd_3_months'."""
+    return "mrd_" + re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+
+
+def _yes_no(name: str, label: str, yes: str, no: str) -> Variable:
+    levels = (Level("yes", "Yes", yes, yes), Level("no", "No", no, no))
+    return Variable(name, label, "boolean", levels)
+
+
+def timepoint_variable(label: str) -> Variable:
+    """Return the MRD status variable of one timepoint."""
+    when = label if label.startswith("after") else f"at {label}"
+    name = timepoint_variable_name(label)
+    texts = (
+        ("negative", "Negative", "MRD negative"),
+        ("positive", "Positive", "MRD positive"),
+        ("below LOD", "Below LOD", "MRD below LOD"),
+        ("indeterminate", "Indeterminate", "MRD indeterminate"),
+        ("not assessed", "Not assessed", "MRD not assessed"),
+    )
+    levels = tuple(Level(v, short, full, f"{full} {when}") for v, short, full in texts)
+    return Variable(
+        name,
+        f"MRD {when}",
+        "category",
+        levels,
+        known="at a day",
+        day_column=f"{name}_day",
+        compared=("negative", "positive"),
+    )
+
+
+_PH_STATUS = Variable(
+    "ph_status",
+    "Ph status",
+    "category",
+    (
+        Level("negative", "Ph-negative", "Ph-negative", "Ph-negative"),
+        Level("positive", "Ph-positive", "Ph-positive", "Ph-positive"),
+    ),
+)
+_RISK_GROUP = Variable(
+    "risk_group",
+    "Risk group",
+    "category",
+    (
+        Level("standard", "Standard", "Standard risk", "standard risk"),
+        Level("high", "High", "High risk", "high risk"),
+        Level("Ph-positive", "Ph+", "Ph-positive", "Ph-positive risk group"),
+        Level("unknown", "Unknown", "Risk unknown", "unknown risk"),
+    ),
+)
+_ALLOSCT = Variable(
+    "allosct",
+    "Transplant",
+    "category",
+    (
+        Level("no", "None", "No alloSCT", "no alloSCT in first remission"),
+        Level("yes", "AlloSCT in CR1", "AlloSCT in CR1", "alloSCT in first remission"),
+    ),
+    known="from a day on",
+    day_column="allosct_day",
+)
+_DYNAMICS = Variable(
+    "mrd_dynamics",
+    "MRD dynamics",
+    "category",
+    (
+        Level("early responder", "Early", "Early responder", "early MRD responders"),
+        Level("late responder", "Late", "Late responder", "late MRD responders"),
+        Level("non-responder", "Non-responder", "Non-responder", "MRD non-responders"),
+        Level("unknown", "Unknown", "Dynamics unknown", "MRD dynamics unknown"),
+    ),
+    known="at a day",
+    day_column="mrd_last_day",
+    compared=("early responder", "late responder", "non-responder"),
+)
+_BEST = Variable(
+    "mrd_best",
+    "Best MRD response",
+    "category",
+    tuple(
+        Level(v, s, f"Best MRD {v}", f"best MRD response {v}")
+        for v, s in (
+            ("negative", "Negative"),
+            ("positive", "Positive"),
+            ("below LOD", "Below LOD"),
+            ("indeterminate", "Indeterminate"),
+            ("not assessed", "Not assessed"),
+        )
+    ),
+    known="at a day",
+    day_column="mrd_last_day",
+    compared=("negative", "positive"),
+)
+_CAR_T = Variable(
+    "car_t",
+    "CAR T-cell consolidation",
+    "category",
+    (
+        Level("no", "None", "No CAR T cells", "no CAR T cells in first remission"),
+        Level("yes", "CAR T cells in CR1", "CAR T cells in CR1", "CAR T cells in first remission"),
+    ),
+    known="from a day on",
+    day_column="car_t_day",
+)
+
+_BASELINE = (
+    Variable("age_years", "Age", "number", unit="years"),
+    Variable(
+        "sex",
+        "Sex",
+        "category",
+        (Level("female", "Female", "Female", "female"), Level("male", "Male", "Male", "male")),
+    ),
+    Variable("wbc_10e9_per_l", "WBC at diagnosis", "number", unit="×10⁹/L"),
+    Variable("cytogenetics", "Cytogenetics", "category"),
+    _yes_no("ph_like", "Ph-like", "Ph-like", "Not Ph-like"),
+    Variable("ph_like_class", "Ph-like class", "category"),
+    _yes_no("tp53_mutated", "TP53 mutated", "TP53 mutated", "TP53 not mutated"),
+    _yes_no("kmt2a_rearranged", "KMT2A rearranged", "KMT2A rearranged", "KMT2A not rearranged"),
+    _yes_no("hypodiploid", "Low hypodiploidy / near triploidy", "Hypodiploid", "Not hypodiploid"),
+    _yes_no("complex_karyotype", "Complex karyotype", "Complex karyotype", "No complex karyotype"),
+    _yes_no("ikzf1_plus", "IKZF1plus", "IKZF1plus", "No IKZF1plus"),
+    Variable("frontline_therapy", "Frontline therapy", "category"),
+    Variable("tki", "Tyrosine kinase inhibitor", "category"),
+    Variable("disease_status", "Disease status", "category"),
+    _yes_no("prior_inotuzumab", "Prior inotuzumab", "Prior inotuzumab", "No prior inotuzumab"),
+    Variable("ecog", "ECOG performance status", "category"),
+    Variable("trackable_locus", "Trackable locus", "category"),
+    _yes_no("extramedullary", "Extramedullary disease", "Extramedullary", "No extramedullary"),
+    Variable("lineage", "Lineage", "category"),
+)
+
+RAW_PATIENT_COLUMNS: tuple[str, ...] = (
+    *(v.name for v in _BASELINE),
+    "ph_status",
+    "risk_group",
+)
+"""The columns of a study's `patients` table that the dictionary names; any other is the study's own."""
+
+
+def build_dictionary(
+    timepoints: tuple[str, ...],
+    own: tuple[Variable, ...] = (),
+    *,
+    present: frozenset[str] | None = None,
+) -> Dictionary:
+    """Return the dictionary of a study.
+
+    Parameters
+    ----------
+    timepoints : tuple of str
+        Labels of its MRD timepoints, in order.
+    own : tuple of Variable
+        The variables that only this study has.
+    present : frozenset of str, optional
+        Columns that hold at least one value; the others are left out. All by default.
+    """
+    mrd = tuple(timepoint_variable(label) for label in timepoints)
+    derived = (*mrd, _DYNAMICS, _BEST) if mrd else ()
+    every = (_PH_STATUS, _RISK_GROUP, *derived, _ALLOSCT, _CAR_T, *_BASELINE, *own)
+    return Dictionary(tuple(v for v in every if present is None or v.name in present))
+
+
+STANDARD = build_dictionary(tuple(label for label, *_ in TIMEPOINT_DEFAULTS))
+"""The dictionary of a study with the default timepoints and no variables of its own."""
