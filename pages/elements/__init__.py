@@ -1,0 +1,1 @@
+"""What the pages share; nothing in here is a page of its own."""

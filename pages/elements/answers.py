@@ -1,0 +1,278 @@
+"""Questions whose answer needs both the store and the statistics: selection in, frozen result out.
+
+No Streamlit in here. What a curve, its table, its sentence and its footer say is one of these values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from analytics.events import event_table
+from analytics.hazard import HazardRatios, hazard_ratios
+from analytics.landmark import Landmark, landmark
+from analytics.mrd import Denominator, flows, negativity_rates, negativity_tests
+from analytics.summary import Kind, TableOne, table_one
+from analytics.survival import (
+    KaplanMeier,
+    LogRank,
+    RestrictedMean,
+    follow_up,
+    kaplan_meier,
+    log_rank,
+    pairwise_log_rank,
+    restricted_mean,
+)
+from data import queries
+from data.cohort import CohortFilter
+from data.store import Snapshot
+from data.variables import Dictionary, Level
+
+
+@dataclass(frozen=True, eq=False)
+class Survival:
+    """The survival of a cohort, all together or by one variable.
+
+    Attributes
+    ----------
+    km : KaplanMeier
+    levels : tuple of Level
+        The groups that hold patients, in the dictionary's order; empty for all patients together.
+    n, n_event : int
+        Patients and events in the curves.
+    left_out : dict of str to int
+        Patients of the cohort who are not in the curves, by reason.
+    test : LogRank or None
+        With two groups or more.
+    hazard : HazardRatios or None
+        Against the first of `levels`.
+    pairwise : pandas.DataFrame or None
+        With three groups or more, and only after the test of all: every two of them.
+    mean : RestrictedMean or None
+        Up to the horizon or, if that is earlier, the last follow-up of a group.
+    landmark : Landmark or None
+    n_later : int
+        Patients whose group changes after the landmark; they stay in the group of that day.
+    """
+
+    km: KaplanMeier
+    levels: tuple[Level, ...]
+    n: int
+    n_event: int
+    left_out: dict[str, int]
+    test: LogRank | None = None
+    hazard: HazardRatios | None = None
+    pairwise: pd.DataFrame | None = None
+    mean: RestrictedMean | None = None
+    landmark: Landmark | None = None
+    n_later: int = 0
+
+    def row(self, level: Level | None, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a result frame that belong to one group (None: all patients)."""
+        return frame if level is None else frame[frame[self.km.by[0]] == level.value]
+
+
+def survival(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: str | None,
+    landmark_days: int | None,
+    horizon_days: int,
+) -> Survival:
+    """Return the survival of a cohort, with everything that may be said about it."""
+    columns = (by,) if by else ()
+    later, chosen = 0, None
+    if landmark_days is None:
+        table = queries.events(snapshot, cohort, variables, endpoint=endpoint, by=columns)
+    else:
+        rows = queries.event_rows(
+            snapshot, cohort, variables, endpoint=endpoint, by=by, landmark_days=landmark_days
+        )
+        chosen = landmark(
+            rows, day=landmark_days, time="time", event="event", known_day="known_day"
+        )
+        later = int(chosen.kept["later"].sum())
+        table = event_table(chosen.kept, time="time", event="event", by=columns)
+    km = kaplan_meier(table, by=columns)
+    n, n_event = int(km.groups["n"].sum()), int(km.groups["n_event"].sum())
+    levels: tuple[Level, ...] = ()
+    if by:
+        present = set(km.groups[by])
+        levels = tuple(level for level in variables[by].levels if level.value in present)
+    left_out = _left_out(snapshot, cohort, variables, endpoint, by)
+    result = Survival(
+        km, levels, n, n_event, left_out, landmark=chosen, n_later=later,
+        mean=_mean(table, columns, km, horizon_days, landmark_days),
+    )  # fmt: skip
+    if len(levels) < 2:
+        return result
+    return replace(
+        result,
+        test=log_rank(table, by=columns),
+        hazard=hazard_ratios(table, by=str(by), reference=levels[0].value),
+        pairwise=pairwise_log_rank(table, by=columns) if len(levels) > 2 else None,
+    )
+
+
+def _mean(
+    table: pd.DataFrame, by: tuple[str, ...], km: KaplanMeier, horizon: int, start: int | None
+) -> RestrictedMean | None:
+    """Restricted mean to the horizon; after a landmark the time before it is everybody's alike."""
+    last = km.groups["last_time"]
+    if last.empty:
+        return None
+    tau = min(horizon, int(last.min()))
+    return restricted_mean(table, by=by, tau=tau) if tau > (start or 0) else None
+
+
+def _left_out(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, endpoint: str, by: str | None
+) -> dict[str, int]:
+    reasons = queries.exclusions(snapshot, cohort, variables, endpoint=endpoint)
+    if by:
+        variable = variables[by]
+        compared = variable.compared or tuple(level.value for level in variable.levels)
+        counts = queries.level_counts(snapshot, cohort, variables, (by,), keep_own_condition=True)[
+            by
+        ]
+        for value, n in counts.items():
+            if value not in compared:
+                reasons[variable.level(value).name] = n
+    return reasons
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Events of an endpoint in a cohort, and its median follow-up by reverse Kaplan-Meier, days."""
+
+    n: int
+    n_event: int
+    median: float
+    low: float
+    high: float
+
+
+def followed(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, endpoint: str
+) -> FollowUp:
+    """Return how many events an endpoint has in a cohort, and how long it was followed."""
+    table = queries.events(snapshot, cohort, variables, endpoint=endpoint)
+    if table.empty:
+        return FollowUp(0, 0, float("nan"), float("nan"), float("nan"))
+    line = follow_up(table).iloc[0]
+    return FollowUp(
+        int(line["n"]), int(table["n_event"].sum()), line["median"], line["low"], line["high"]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Negativity by one variable: rates as `analytics.mrd` gives them, Fisher's P by timepoint."""
+
+    rates: pd.DataFrame
+    p_values: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Negativity:
+    """MRD negativity of a cohort at every timepoint.
+
+    Attributes
+    ----------
+    everybody : pandas.DataFrame
+        As `analytics.mrd.negativity_rates` returns it, for all patients of the cohort.
+    figure : Block or None
+        By the variable asked for.
+    blocks : dict of str to Block
+        By Ph status and by risk group among the Ph-negative, as papers print it, and by the
+        variable asked for.
+    samples : pandas.DataFrame
+        One row per patient and timepoint, as `data.queries.mrd_by_timepoint` returns it.
+    flows : pandas.DataFrame
+        As `analytics.mrd.flows` returns it.
+    """
+
+    everybody: pd.DataFrame
+    figure: Block | None
+    blocks: dict[str, Block]
+    samples: pd.DataFrame
+    flows: pd.DataFrame = field(repr=False)
+
+
+def negativity(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    by: str | None,
+    denominator: Denominator,
+) -> Negativity:
+    """Return the MRD negativity rates of a cohort: together, and by one variable."""
+
+    def block(name: str, *, left_out: tuple[str, ...] = ()) -> Block:
+        split = queries.mrd_by_timepoint(snapshot, cohort, variables, by=(name,))
+        split = split[~split[name].isin(left_out)]
+        rates = negativity_rates(split, by=name, denominator=denominator)
+        tests = negativity_tests(split, by=name, denominator=denominator)
+        return Block(rates, dict(zip(tests["timepoint"], tests["p_value"], strict=True)))
+
+    samples = queries.mrd_by_timepoint(snapshot, cohort, variables)
+    wide = samples.pivot(index="patient_id", columns="timepoint", values="status")
+    wide = wide[list(dict.fromkeys(samples["timepoint"]))]
+    blocks = {
+        # The Ph-positive stand in the first block; the second compares risk among the others.
+        name: block(name, left_out=("Ph-positive",) if name == "risk_group" else ())
+        for name in dict.fromkeys(("ph_status", "risk_group", by))
+        if name in variables
+    }
+    everybody = negativity_rates(samples, denominator=denominator)
+    return Negativity(everybody, block(by) if by else None, blocks, samples, flows(wide))
+
+
+def disposition(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> dict[str, int]:
+    """Return how many patients are in each final state; those in remission by what they received.
+
+    Every patient counts once, so the numbers add up to the cohort.
+    """
+    rows = queries.disposition(snapshot, cohort, variables)
+    counts = dict.fromkeys(
+        ("in first remission", "… after alloSCT", "… after CAR T cells", "relapsed",
+         "died in remission"), 0,
+    )  # fmt: skip
+    for row in rows.itertuples(index=False):
+        state = str(row.disposition)
+        if state == "in first remission" and row.allosct:
+            state = "… after alloSCT"
+        elif state == "in first remission" and row.car_t:
+            state = "… after CAR T cells"
+        counts[state] = counts.get(state, 0) + int(row.n)
+    return counts
+
+
+def characteristics(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    rows: Mapping[str, Kind],
+    by: str | None,
+) -> TableOne:
+    """Return Table 1 of a cohort; a patient without a level of `by` is in no group's column."""
+    frame = queries.subjects(snapshot, cohort, variables)
+    for name, kind in rows.items():
+        if kind == "boolean":
+            frame[name] = frame[name].astype("boolean")
+    if by is not None:
+        variable = variables[by]
+        order = [level.value for level in variable.levels]
+        if variable.kind == "boolean":
+            frame[by] = frame[by].map({True: "yes", False: "no"})
+        frame = frame[frame[by].notna()]
+        kinds = pd.CategoricalDtype([v for v in order if v in set(frame[by])], ordered=True)
+        frame[by] = frame[by].astype(kinds)
+    return table_one(frame, variables=rows, by=by)

@@ -1,0 +1,1 @@
+"""Charts: a result in, a Vega-Lite specification out. Altair is imported here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Results as files: a frame in, bytes out. No Streamlit in here."""

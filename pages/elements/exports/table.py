@@ -1,0 +1,38 @@
+"""A table as CSV that a spreadsheet opens as it is, and runs nothing of."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+_FORMULA = re.compile(r"^[=+\-@\t\r\n＝＋－＠]")
+
+
+def as_csv(frame: pd.DataFrame) -> bytes:
+    """Return a frame as CSV.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Its columns in order; the index is not written.
+
+    Returns
+    -------
+    bytes
+        UTF-8 with a byte order mark, which spreadsheets need to read the signs. A text cell that one
+        would run as a formula is preceded by an apostrophe; numbers stay numbers. True and False are
+        'yes' and 'no', as an import reads them.
+    """
+    written = frame.apply(lambda column: column.map(_cell))
+    return written.to_csv(index=False).encode("utf-8-sig")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _FORMULA.match(value):
+        return f"'{value}"
+    return value

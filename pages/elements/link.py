@@ -1,0 +1,126 @@
+"""What a page shows as one frozen value, and its way to the address line and back.
+
+The view lives in the session. It is read from the link on arrival, on Back and Forward, and whenever the
+address differs from the one written last; a widget's callback replaces it, and only then is the
+address written, so that the Back button undoes one choice at a time and is never trapped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from data.cohort import CohortFilter, UnknownInQuery
+from data.variables import Dictionary
+
+OPTIONS = ("endpoint", "by", "landmark_days", "horizon", "size", "timepoint", "denominator")
+"""Keys of a link that are choices of a page, not variables."""
+
+_STUDY, _SNAPSHOT = "study", "snapshot"
+VIEW, _WRITTEN, _CHANGED, _PAST = "view", "written_query", "view_changed", "past_views"
+
+
+@dataclass(frozen=True)
+class View:
+    """The study, its snapshot if the link pins one, the cohort, and the choices of the page."""
+
+    study_id: str
+    snapshot: str | None = None
+    cohort: CohortFilter = CohortFilter()  # noqa: RUF009  frozen
+    options: tuple[tuple[str, str], ...] = ()
+
+    def option(self, name: str) -> str | None:
+        """Return one choice, or None if the link leaves it open."""
+        return dict(self.options).get(name)
+
+    def with_option(self, name: str, value: str | None) -> View:
+        """Return the view with one choice replaced, or left open."""
+        options = {**dict(self.options), name: value}
+        return replace(self, options=tuple((k, v) for k, v in options.items() if v is not None))
+
+    def with_cohort(self, cohort: CohortFilter) -> View:
+        """Return the view of another cohort of the same study."""
+        return replace(self, cohort=cohort)
+
+    def to_query(self) -> dict[str, list[str]]:
+        """Return the parameters of a link that shows this view."""
+        query = {_STUDY: [self.study_id]}
+        if self.snapshot:
+            query[_SNAPSHOT] = [self.snapshot]
+        return query | self.cohort.to_query() | {name: [value] for name, value in self.options}
+
+
+def asked_study() -> tuple[str | None, str | None]:
+    """Return study and snapshot that the address asks for; the session's where it asks for none."""
+    view = st.session_state.get(VIEW)
+    if view is not None and (_CHANGED in st.session_state or not _moved()):
+        return view.study_id, view.snapshot
+    query = _address()
+    study = query.get(_STUDY, [None])[-1] or (view.study_id if view else None)
+    return study, query.get(_SNAPSHOT, [None])[-1]
+
+
+def current_view(study_id: str, variables: Dictionary) -> View:
+    """Return what is to be shown now, and bring address and session into agreement.
+
+    Raises
+    ------
+    UnknownInQuery
+        If the link asks for a variable or a level that the study does not have.
+    """
+    view: View | None = st.session_state.get(VIEW)
+    if st.session_state.pop(_CHANGED, False) and view is not None:
+        # A click on a widget: the address the browser sent with it can be one click old.
+        st.query_params.from_dict(view.to_query())
+        st.session_state[_WRITTEN] = view.to_query()
+    elif view is None or _moved() or view.study_id != study_id:
+        view = _read(study_id, variables)
+        st.session_state[VIEW], st.session_state[_WRITTEN] = view, _address()
+    return view
+
+
+def change(view: View) -> None:
+    """Replace the view, from a widget's callback; the one before can be taken back with `undo`."""
+    before = st.session_state.get(VIEW)
+    if before is not None and before != view:
+        st.session_state.setdefault(_PAST, []).append(before)
+    _set(view)
+
+
+def undo() -> None:
+    """Return to the view before the last change."""
+    _set(st.session_state[_PAST].pop())
+
+
+def can_undo() -> bool:
+    """Tell whether there is a change to take back."""
+    return bool(st.session_state.get(_PAST))
+
+
+def _set(view: View) -> None:
+    st.session_state[VIEW] = view
+    st.session_state[_CHANGED] = True
+
+
+def _address() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _moved() -> bool:
+    """Tell whether the browser stands at another address than the one this session last wrote."""
+    return bool(_address() != st.session_state.get(_WRITTEN))
+
+
+def _read(study_id: str, variables: Dictionary) -> View:
+    query = _address()
+    snapshot = query.pop(_SNAPSHOT, [""])[-1] or None
+    query.pop(_STUDY, None)
+    options = {name: query.pop(name)[-1] for name in OPTIONS if name in query}
+    view = View(study_id, snapshot, options=tuple(options.items()))
+    try:
+        return view.with_cohort(CohortFilter.from_query(query, variables))
+    except UnknownInQuery as unknown:
+        st.session_state[VIEW] = view.with_cohort(unknown.rest)
+        st.session_state[_WRITTEN] = None
+        raise

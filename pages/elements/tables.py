@@ -1,0 +1,264 @@
+"""Results as display frames: strings in printing order, with the marks of the figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from analytics.summary import TableOne
+from data.variables import Dictionary, Level, Variable
+from pages.elements import wording
+from pages.elements.answers import Block, Survival
+from pages.elements.charts.theme import markdown_mark, styles
+
+MILESTONES: Mapping[str, int] = {"1-year": 365, "2-year": 730, "3-year": 1095, "5-year": 1826}
+"""Milestones by name, in days: whole days, floor(365.25 years)."""
+
+_FEW = 5
+"""Events in a group below which a log-rank test is read with care."""
+
+
+def marked(variable: Variable, level: str, text: str) -> str:
+    """Return a name with the mark that its curve has: ':blue[●] Negative'."""
+    values = [each.value for each in variable.levels]
+    style = dict(zip(values, styles(variable.name, values), strict=True))[level]
+    return f"{markdown_mark(style)} {wording.escape(text)}"
+
+
+def survival_columns(
+    result: Survival, variable: Variable | None, short: str, horizon_days: int
+) -> pd.DataFrame:
+    """Return patients, events, median and milestones as rows, the groups as columns."""
+    levels: Sequence[Level | None] = result.levels or (None,)
+    milestones = _milestones(horizon_days)
+    rows = {"": ["Patients", "Events", "Median, mo", *(f"{m} {short}" for m in milestones)]}
+    for level in levels:
+        head = (
+            "All"
+            if level is None or variable is None
+            else marked(variable, level.value, level.short)
+        )
+        rows[head] = _summary(result, level, milestones)
+    return pd.DataFrame(rows)
+
+
+def survival_rows(
+    result: Survival, variable: Variable, short: str, horizon_days: int
+) -> pd.DataFrame:
+    """Return the groups as rows: events of patients, median and milestones."""
+    milestones = _milestones(horizon_days)
+    heads = ["", "Events", "Median, mo", *(f"{m} {short}" for m in milestones)]
+    rows = []
+    for level in result.levels:
+        n, events, *rest = _summary(result, level, milestones)
+        rows.append([marked(variable, level.value, level.short), f"{events}/{n}", *rest])
+    return pd.DataFrame(rows, columns=heads)
+
+
+def _milestones(horizon_days: int) -> dict[str, int]:
+    """Return the milestones inside the figure; one year at least."""
+    return {n: day for n, day in MILESTONES.items() if day <= horizon_days or n == "1-year"}
+
+
+def _summary(result: Survival, level: Level | None, milestones: Mapping[str, int]) -> list[str]:
+    median = result.row(level, result.km.median()).iloc[0]
+    value, limits = wording.median_months(median["median"], median["low"], median["high"])
+    cells = [f"{median['n']:,.0f}", f"{median['n_event']:,.0f}", f"**{value}** {limits}".strip()]
+    last = result.row(level, result.km.groups).iloc[0]["last_time"]
+    for day in milestones.values():
+        at = result.row(level, result.km.at([day])).iloc[0]
+        start = result.landmark.day if result.landmark else 0
+        if day <= start:
+            cells.append("–")
+        elif math.isnan(at["survival"]):
+            cells.append(f":small[:gray[followed to {wording.months(last, 1)} mo]]")
+        else:
+            limits = wording.percent_interval(at["low"], at["high"])
+            cells.append(f"**{wording.percent(at['survival'])}** {limits}")
+    return cells
+
+
+def comparison(result: Survival) -> list[str]:
+    """Return hazard ratio, tests and restricted mean as lines of Markdown."""
+    lines = []
+    if result.hazard and result.test:
+        if len(result.levels) == 2:
+            first, second = (wording.escape(level.short.lower()) for level in result.levels)
+            lines.append(f"Hazard ratio **{hazard_ratio(result)}**")
+            lines.append(f":gray[{second} against {first}]")
+        lines.append(f"Log-rank **{wording.p_value(result.test.p_value) or 'not possible'}**")
+        zph = result.hazard.proportional_hazards_p
+        if zph is not None:
+            lines.append(f"Proportional hazards {wording.p_value(zph)}")
+    if result.mean is not None:
+        lines.append(_restricted_mean(result))
+    few = [level.name for level in result.levels if events(result, level) < _FEW]
+    if result.test and few:
+        lines.append(
+            f":gray[Fewer than {_FEW} events in {wording.escape(wording.listed(few))}: "
+            "read test and ratio with care.]"
+        )
+    return lines
+
+
+def events(result: Survival, level: Level) -> int:
+    """Return the events of one group."""
+    return int(result.row(level, result.km.groups).iloc[0]["n_event"])
+
+
+def hazard_ratio(result: Survival) -> str:
+    """Return the hazard ratio of the second group against the first, or 'not estimable'."""
+    if result.hazard is None or len(result.levels) != 2:
+        return wording.NOT_ESTIMABLE
+    groups = result.hazard.groups
+    line = groups[groups["level"] == result.levels[1].value].iloc[0]
+    return wording.ratio(line["ratio"], line["low"], line["high"])
+
+
+def _restricted_mean(result: Survival) -> str:
+    mean = result.mean
+    assert mean is not None
+    levels: Sequence[Level | None] = result.levels or (None,)
+    values = [wording.months(result.row(level, mean.groups).iloc[0]["mean"], 1) for level in levels]
+    text = f"Restricted mean to {wording.months(mean.tau)} months: {wording.listed(values)}"
+    if len(levels) == 2:
+        first = result.levels[0].value
+        line = mean.differences.iloc[0]
+        sign = 1 if line["group_1"] == first else -1
+        low, high = sorted(sign * line[limit] for limit in ("low", "high"))
+        text += (
+            f", difference {wording.months(sign * line['difference'], 1)} "
+            f"(95% CI {wording.months(low, 1)} to {wording.months(high, 1)})"
+        )
+    return text
+
+
+def pairwise_rows(result: Survival, variable: Variable) -> pd.DataFrame:
+    """Return one row per two groups: log-rank P as it is and adjusted by Holm's method."""
+    assert result.pairwise is not None
+    names = {level.value: marked(variable, level.value, level.short) for level in result.levels}
+    rows = [
+        [f"{names[line.group_1]} against {names[line.group_2]}",
+         wording.p_number(line.p_value), wording.p_number(line.p_adjusted)]
+        for line in result.pairwise.itertuples(index=False)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["", "Log-rank P", "P, Holm"])
+
+
+def hazard_rows(result: Survival, variable: Variable) -> pd.DataFrame:
+    """Return one row per group: hazard ratio against the first, with P."""
+    assert result.hazard is not None
+    rows = []
+    for level in result.levels:
+        line = result.hazard.groups[result.hazard.groups["level"] == level.value].iloc[0]
+        name = marked(variable, level.value, level.short)
+        if level.value == result.hazard.reference:
+            rows.append([name, "reference", ""])
+        else:
+            ratio = wording.ratio(line["ratio"], line["low"], line["high"]).replace("95% CI ", "")
+            rows.append([name, ratio, wording.p_number(line["p_value"])])
+    return pd.DataFrame(rows, columns=["", "Hazard ratio (95% CI)", "P"])
+
+
+def negativity(
+    everybody: pd.DataFrame, blocks: Mapping[str, Block], variables: Dictionary
+) -> pd.DataFrame:
+    """Return n/N and percent by timepoint, block by block, with Fisher's P under each block."""
+    timepoints = list(dict.fromkeys(everybody["timepoint"]))
+    heads = ["", *(wording.short_timepoint(str(t)) for t in timepoints)]
+    rows = [["**All patients**", *_cells(everybody, timepoints)]]
+    for name, block in blocks.items():
+        variable = variables[name]
+        shown = [level for level in variable.levels if level.value in set(block.rates[name])]
+        for level in shown:
+            cells = _cells(block.rates[block.rates[name] == level.value], timepoints)
+            rows.append([marked(variable, level.value, level.name), *cells])
+        if len(shown) > 1:
+            tests = [wording.p_number(block.p_values.get(str(t))) for t in timepoints]
+            rows.append([":gray[P, Fisher]", *(f":gray[{p}]" for p in tests)])
+    return pd.DataFrame(rows, columns=heads)
+
+
+def _cells(rates: pd.DataFrame, timepoints: Sequence[object]) -> list[str]:
+    cells = []
+    for timepoint in timepoints:
+        found = rates[rates["timepoint"] == timepoint]
+        if found.empty or not found.iloc[0]["evaluable"]:
+            cells.append(":gray[no evaluable patients]")
+            continue
+        line = found.iloc[0]
+        limits = wording.percent_interval(line["low"], line["high"])
+        cells.append(
+            f"**{wording.percent(line['rate'])}** {line['negative']}/{line['evaluable']}"
+            f"  \n:gray[{limits}]"
+        )
+    return cells
+
+
+def table_one(result: TableOne, variables: Dictionary, by: str | None) -> pd.DataFrame:
+    """Return Table 1: a row per number and per level, a column per group, P and difference."""
+    groups = [group for group in dict.fromkeys(result.rows["group"]) if group != ""]
+    heads = {"": "All"} | {
+        group: marked(variables[by], group, variables[by].level(group).short)
+        for group in groups if by
+    }  # fmt: skip
+    sizes = result.rows.groupby("group")[["n", "missing"]].first().sum(axis=1)
+    names = {group: f"{head}, n = {sizes[group]}" for group, head in heads.items()}
+    rows = []
+    for name in dict.fromkeys(result.rows["variable"]):
+        rows += _characteristic(variables[name], result, list(heads))
+    columns = ["", *names.values(), *(["P", "SMD"] if groups else [])]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _characteristic(variable: Variable, result: TableOne, groups: Sequence[str]) -> list[list[str]]:
+    mine = result.rows[result.rows["variable"] == variable.name]
+    tests = result.tests[result.tests["variable"] == variable.name]
+    test = ["", ""]
+    if len(tests):
+        smd = tests.iloc[0]["smd"]
+        test = [
+            wording.p_number(tests.iloc[0]["p_value"]),
+            "–" if math.isnan(smd) else f"{smd:.2f}",
+        ]
+    if len(groups) == 1:
+        test = []
+    label = wording.escape(variable.label)
+    rows = []
+    if variable.kind == "number":
+        unit = f", {wording.escape(variable.unit)}" if variable.unit else ""
+        cells = [_number_cell(mine[mine["group"] == group]) for group in groups]
+        rows.append([f"{label}{unit}", *cells, *test])
+    elif variable.kind == "boolean":
+        cells = [_count_cell(mine[mine["group"] == group]) for group in groups]
+        rows.append([label, *cells, *test])
+    else:
+        rows.append([label, *([""] * len(groups)), *test])
+        order = [level.value for level in variable.levels]
+        for value in sorted(set(mine["level"].dropna()), key=order.index):
+            at = mine[mine["level"] == value]
+            cells = [_count_cell(at[at["group"] == group]) for group in groups]
+            text = wording.escape(variable.level(value).short)
+            rows.append([f"&nbsp;&nbsp;&nbsp;{text}", *cells, *([""] * len(test))])
+    missing = [int(mine.loc[mine["group"] == group, "missing"].iloc[0]) for group in groups]
+    if any(missing):
+        cells = [f":gray[{n}]" for n in missing]
+        rows.append(["&nbsp;&nbsp;&nbsp;:gray[missing]", *cells, *([""] * len(test))])
+    return rows
+
+
+def _number_cell(lines: pd.DataFrame) -> str:
+    line = lines.iloc[0]
+    if not line["n"]:
+        return "–"
+    median, low, high = (wording.number(line[c]) for c in ("median", "minimum", "maximum"))
+    return f"{median} :gray[({low}–{high})]"
+
+
+def _count_cell(lines: pd.DataFrame) -> str:
+    if lines.empty or not lines.iloc[0]["n"]:
+        return "–"
+    line = lines.iloc[0]
+    return f"{line['count']:.0f}/{line['n']} :gray[({wording.whole_percent(line['count'] / line['n'])}%)]"

@@ -1,0 +1,109 @@
+"""How numbers and names read on every screen and in every file: one home for each."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+DAYS_PER_MONTH = 30.4375
+NARROW_SPACE = "\u202f"
+NOT_ESTIMABLE = "not estimable"
+
+
+def escape(text: str) -> str:
+    """Return text from data so that Markdown shows it as it is.
+
+    A label can hold an image or a link, and showing it would fetch it.
+    """
+    return re.sub(r"([\\`*_\[\]<#~:$|])", r"\\\1", text)
+
+
+def count(n: int, noun: str) -> str:
+    """Return '1 patient' or '59 patients'."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return 'a', 'a and b', or 'a, b and c'."""
+    *head, last = words
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def p_number(p: float | None) -> str:
+    """Return a P value as a number: two decimals down to 0.01, three to 0.001, then '<0.001'."""
+    if p is None or math.isnan(p):
+        return "–"
+    if p >= 0.0095:
+        return f"{p:.2f}"
+    return f"{p:.3f}" if p >= 0.001 else f"<{NARROW_SPACE}0.001"
+
+
+def p_value(p: float | None) -> str:
+    """Return 'P = 0.04', 'P < 0.001', or '' where no test was possible."""
+    if p is None or math.isnan(p):
+        return ""
+    text = p_number(p)
+    return f"P {text}" if text.startswith("<") else f"P = {text}"
+
+
+def whole_percent(rate: float) -> str:
+    """Return a fraction as a whole percent without the sign, a half rounded up."""
+    return str(math.floor(100 * rate + 0.5))
+
+
+def percent(rate: float | None) -> str:
+    """Return '83%', or a dash where there is no rate."""
+    return "–" if rate is None or math.isnan(rate) else f"{whole_percent(rate)}%"
+
+
+def percent_interval(low: float, high: float) -> str:
+    """Return '66–92', or '' where there is no interval."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{whole_percent(low)}–{whole_percent(high)}"
+
+
+def rate_with_interval(rate: float, low: float, high: float) -> str:
+    """Return '83% (66–92)', without the brackets where there is no interval."""
+    limits = percent_interval(low, high)
+    return f"{percent(rate)} ({limits})" if limits else percent(rate)
+
+
+def months(days: float, decimals: int = 0) -> str:
+    """Return days as months: '24', or '−11.6' with one decimal."""
+    return f"{days / DAYS_PER_MONTH:.{decimals}f}".replace("-", "−")
+
+
+def month_label(days: float) -> str:
+    """Return '3 months', '5.5 months': as few decimals as say it within a tenth of a month."""
+    value = round(days / DAYS_PER_MONTH, 1)
+    text = f"{value:.0f}" if value == int(value) else f"{value:.1f}"
+    return f"{text} month{'' if text == '1' else 's'}"
+
+
+def median_months(median: float, low: float, high: float) -> tuple[str, str]:
+    """Return a median in months and its limits: ('NR', '11.6–NR'); no limits if both are missing."""
+    values = [("NR" if math.isnan(v) else months(v, 1)) for v in (median, low, high)]
+    limits = "" if math.isnan(low) and math.isnan(high) else f"{values[1]}–{values[2]}"
+    return values[0], limits
+
+
+def ratio(value: float, low: float, high: float) -> str:
+    """Return '2.82 (95% CI 1.00–7.93)', or 'not estimable'."""
+    if math.isnan(value):
+        return NOT_ESTIMABLE
+    return f"{value:.2f} (95% CI {low:.2f}–{high:.2f})"
+
+
+def number(value: float) -> str:
+    """Return a measured value as short as it was given: '46', '7.6', '698.9'."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
+
+
+def short_timepoint(label: str) -> str:
+    """Return the shortest form of an MRD timepoint or its variable: 'Cycle 1', '3 mo'."""
+    text = (
+        re.sub(r"^(MRD )?(at |after )?", "", label).replace("months", "mo").replace("month", "mo")
+    )
+    return text[:1].upper() + text[1:]

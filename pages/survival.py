@@ -1,0 +1,33 @@
+"""Survival: Kaplan-Meier curves of the cohort, their numbers, and what may be said of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.elements import access, frame, survival_view
+
+cohort = frame.open_page("Survival")
+view = survival_view.read(cohort)
+frame.heading(cohort, view.title, view.endpoint)
+survival_view.controls(cohort, view)
+if survival_view.refused(cohort, view):
+    st.stop()
+result = access.survival(
+    cohort.snapshot,
+    cohort.filter,
+    endpoint=view.endpoint.code,
+    by=view.by.name if view.by else None,
+    landmark_days=view.landmark_days,
+    horizon_days=view.horizon_days,
+)
+survival_view.guards(cohort, view, result)
+if survival_view.nothing_to_draw(view, result):
+    st.stop()
+wide, narrow = st.columns([2.15, 1], gap="medium")
+with wide, frame.part("The curves"):
+    survival_view.figure(view, result)
+with narrow, frame.part("The numbers"):
+    survival_view.numbers(view, result)
+with frame.part("The table by group"):
+    survival_view.by_group(view, result)
+survival_view.footer(cohort, view, result)
