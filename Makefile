@@ -20,7 +20,7 @@ check: $(VENV)/dev.stamp
 
 benchmark: $(VENV)/dev.stamp
 	$(BIN)/python -m data demo
-	$(BIN)/python docs/measure.py
+	$(BIN)/python benchmarks/repaint.py
 
 pictures: $(VENV)/dev.stamp
 	$(BIN)/python docs/pictures.py

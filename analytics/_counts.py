@@ -117,6 +117,10 @@ def group_codes(events: pd.DataFrame, by: str | Sequence[str]) -> tuple[pd.DataF
         raise ValueError(f"Rows without a group label in {', '.join(unlabelled)}.")
     if not columns:
         return pd.DataFrame(index=range(min(len(events), 1))), np.zeros(len(events), np.int64)
+    if len(columns) == 1:
+        # What nearly every call asks for, at a tenth of the cost of a groupby.
+        codes, levels = pd.factorize(events[columns[0]], sort=True)
+        return pd.DataFrame({columns[0]: levels}), codes.astype(np.int64)
     grouped = events.groupby(columns, observed=True, sort=True)
     keys = grouped.size().reset_index()[columns]
     return keys, grouped.ngroup().to_numpy().astype(np.int64)

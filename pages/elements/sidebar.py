@@ -82,11 +82,14 @@ def _study(snapshot: Snapshot) -> None:
 
 
 def _timepoint(variables: Dictionary, view: View) -> str:
-    """Return the timepoint whose status the sidebar offers: as asked, else one that is filtered."""
+    """Return the timepoint whose status the sidebar offers.
+
+    As asked, else one that the cohort is filtered or the curves are grouped by, else the first.
+    """
     names = [variable.name for variable in variables.timepoints]
-    asked = view.option("timepoint")
-    filtered = [name for name in names if view.cohort.get(name)]
-    return asked if asked in names else (*filtered, *names, "")[0]
+    used = [name for name in names if view.cohort.get(name)]
+    wanted = [view.option("timepoint"), *used, view.option("by"), *names]
+    return next((name for name in wanted if name in names and name), "")
 
 
 def chosen_timepoint(variables: Dictionary, view: View) -> Variable | None:

@@ -197,9 +197,10 @@ def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
 def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
     n, events = len(chosen.excluded), chosen.n_events_excluded
     reasons = chosen.excluded["reason"].value_counts()
-    text = (
-        f":material/flag: Landmark at {wording.month_label(chosen.day)} from {view.origin}: "
+    text = f":material/flag: Landmark at {wording.month_label(chosen.day)} from {view.origin}: " + (
         f"{wording.count(n, 'patient')} left out ({wording.count(events, 'event')})"
+        if n
+        else "nobody is left out"
     )
     if n_later:
         text += f"; {wording.count(n_later, 'patient')} changed group later and stay as on that day"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -31,16 +32,13 @@ def survival_columns(
     result: Survival, variable: Variable | None, short: str, horizon_days: int
 ) -> pd.DataFrame:
     """Return patients, events, median and milestones as rows, the groups as columns."""
-    levels: Sequence[Level | None] = result.levels or (None,)
     milestones = _milestones(horizon_days)
     rows = {"": ["Patients", "Events", "Median, mo", *(f"{m} {short}" for m in milestones)]}
-    for level in levels:
-        head = (
-            "All"
-            if level is None or variable is None
-            else marked(variable, level.value, level.short)
-        )
-        rows[head] = _summary(result, level, milestones)
+    for level, cells in _summaries(result, milestones):
+        if level is None or variable is None:
+            rows["All"] = cells
+        else:
+            rows[marked(variable, level.value, level.short)] = cells
     return pd.DataFrame(rows)
 
 
@@ -51,9 +49,9 @@ def survival_rows(
     milestones = _milestones(horizon_days)
     heads = ["", "Events", "Median, mo", *(f"{m} {short}" for m in milestones)]
     rows = []
-    for level in result.levels:
-        n, events, *rest = _summary(result, level, milestones)
-        rows.append([marked(variable, level.value, level.short), f"{events}/{n}", *rest])
+    for level, (n, n_event, *rest) in _summaries(result, milestones):
+        assert level is not None
+        rows.append([marked(variable, level.value, level.short), f"{n_event}/{n}", *rest])
     return pd.DataFrame(rows, columns=heads)
 
 
@@ -62,22 +60,31 @@ def _milestones(horizon_days: int) -> dict[str, int]:
     return {n: day for n, day in MILESTONES.items() if day <= horizon_days or n == "1-year"}
 
 
-def _summary(result: Survival, level: Level | None, milestones: Mapping[str, int]) -> list[str]:
-    median = result.row(level, result.km.median()).iloc[0]
-    value, limits = wording.median_months(median["median"], median["low"], median["high"])
-    cells = [f"{median['n']:,.0f}", f"{median['n_event']:,.0f}", f"**{value}** {limits}".strip()]
-    last = result.row(level, result.km.groups).iloc[0]["last_time"]
-    for day in milestones.values():
-        at = result.row(level, result.km.at([day])).iloc[0]
-        start = result.landmark.day if result.landmark else 0
-        if day <= start:
-            cells.append("–")
-        elif math.isnan(at["survival"]):
-            cells.append(f":small[:gray[followed to {wording.months(last, 1)} mo]]")
-        else:
-            limits = wording.percent_interval(at["low"], at["high"])
-            cells.append(f"**{wording.percent(at['survival'])}** {limits}")
-    return cells
+def _summaries(
+    result: Survival, milestones: Mapping[str, int]
+) -> Iterator[tuple[Level | None, list[str]]]:
+    """Yield for each group its patients, events, median and milestones as text."""
+    medians, rates = result.km.median(), result.km.at(list(milestones.values()))
+    for level in result.levels or (None,):
+        median = result.row(level, medians).iloc[0]
+        value, limits = wording.median_months(median["median"], median["low"], median["high"])
+        cells = [
+            f"{median['n']:,.0f}",
+            f"{median['n_event']:,.0f}",
+            f"**{value}** {limits}".strip(),
+        ]
+        last = result.row(level, result.km.groups).iloc[0]["last_time"]
+        rows = result.row(level, rates).to_dict("records")
+        yield level, cells + [_milestone(result, row, last) for row in rows]
+
+
+def _milestone(result: Survival, at: Mapping[Hashable, Any], last: float) -> str:
+    if result.landmark is not None and at["time"] <= result.landmark.day:
+        return "–"
+    if math.isnan(at["survival"]):
+        return f":small[:gray[followed to {wording.months(last, 1)} mo]]"
+    limits = wording.percent_interval(at["low"], at["high"])
+    return f"**{wording.percent(at['survival'])}** {limits}"
 
 
 def comparison(result: Survival) -> list[str]:
@@ -85,7 +92,7 @@ def comparison(result: Survival) -> list[str]:
     lines = []
     if result.hazard and result.test:
         if len(result.levels) == 2:
-            first, second = (wording.escape(level.short.lower()) for level in result.levels)
+            first, second = (wording.escape(level.name) for level in result.levels)
             lines.append(f"Hazard ratio **{hazard_ratio(result)}**")
             lines.append(f":gray[{second} against {first}]")
         lines.append(f"Log-rank **{wording.p_value(result.test.p_value) or 'not possible'}**")
