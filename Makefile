@@ -20,10 +20,11 @@ check: $(VENV)/dev.stamp
 
 benchmark: $(VENV)/dev.stamp
 	$(BIN)/python -m data demo
-	$(BIN)/python benchmarks/repaint.py
+	$(BIN)/python -m tools.repaint
 
 pictures: $(VENV)/dev.stamp
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python -m data demo
+	$(BIN)/python -m tools.pictures
 
 $(VENV)/run.stamp: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed." if sys.version_info < (3, 11) else 0)'

@@ -21,7 +21,7 @@ result = access.survival(
     horizon_days=view.horizon_days,
 )
 survival_view.guards(cohort, view, result)
-if survival_view.nothing_to_draw(view, result):
+if survival_view.nothing_to_draw(cohort, view, result):
     st.stop()
 wide, narrow = st.columns([2.15, 1], gap="medium")
 with wide, frame.part("The curves"):

@@ -28,7 +28,10 @@ from analytics.survival import (
 from data import queries
 from data.cohort import CohortFilter
 from data.store import Snapshot
-from data.variables import Dictionary, Level
+from data.variables import Dictionary, Level, Variable
+
+FEWEST_FOR_A_CURVE = 5
+"""Fewer patients are not drawn: every step of such a curve is one person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +101,15 @@ def survival(
         )
         later = int(chosen.kept["later"].sum())
         table = event_table(chosen.kept, time="time", event="event", by=columns)
+    left_out = _left_out(snapshot, cohort, variables, endpoint, by)
+    if by:
+        table = _without_small_groups(table, variables[by], left_out)
     km = kaplan_meier(table, by=columns)
     n, n_event = int(km.groups["n"].sum()), int(km.groups["n_event"].sum())
     levels: tuple[Level, ...] = ()
     if by:
         present = set(km.groups[by])
         levels = tuple(level for level in variables[by].levels if level.value in present)
-    left_out = _left_out(snapshot, cohort, variables, endpoint, by)
     result = Survival(
         km, levels, n, n_event, left_out, landmark=chosen, n_later=later,
         mean=_mean(table, columns, km, horizon_days, landmark_days),
@@ -117,6 +122,17 @@ def survival(
         hazard=hazard_ratios(table, by=str(by), reference=levels[0].value),
         pairwise=pairwise_log_rank(table, by=columns) if len(levels) > 2 else None,
     )
+
+
+def _without_small_groups(
+    table: pd.DataFrame, variable: Variable, left_out: dict[str, int]
+) -> pd.DataFrame:
+    """Return the event table without the groups too small for a curve, noting them."""
+    sizes = table.groupby(variable.name)[["n_event", "n_competing", "n_censored"]].sum().sum(axis=1)
+    small = sizes[sizes < FEWEST_FOR_A_CURVE]
+    for value, n in small.items():
+        left_out[f"{variable.level(str(value)).name}, too few for a curve"] = int(n)
+    return table[~table[variable.name].isin(small.index)]
 
 
 def _mean(
@@ -241,15 +257,15 @@ def disposition(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary)
     """
     rows = queries.disposition(snapshot, cohort, variables)
     counts = dict.fromkeys(
-        ("in first remission", "… after alloSCT", "… after CAR T cells", "relapsed",
+        ("in first remission", "in remission after alloSCT", "in remission after CAR T cells", "relapsed",
          "died in remission"), 0,
     )  # fmt: skip
     for row in rows.itertuples(index=False):
         state = str(row.disposition)
         if state == "in first remission" and row.allosct:
-            state = "… after alloSCT"
+            state = "in remission after alloSCT"
         elif state == "in first remission" and row.car_t:
-            state = "… after CAR T cells"
+            state = "in remission after CAR T cells"
         counts[state] = counts.get(state, 0) + int(row.n)
     return counts
 

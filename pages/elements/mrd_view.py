@@ -126,7 +126,7 @@ def figure(cohort: Cohort, view: MrdView, result: Negativity) -> None:
         return
     share = "patients" if view.denominator == "all in remission" else "evaluable"
     spec = rates_chart(rates, groups, p_values=tests, denominator=share)
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="rates_figure")
+    st.vega_lite_chart(spec, theme=None, width="stretch", key="rates_figure", alt=view.title)
 
 
 def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
@@ -157,7 +157,8 @@ def alluvial(result: Negativity) -> None:
         totals.rename("n").reset_index(),
         timepoints=list(dict.fromkeys(result.samples["timepoint"])),
     )
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="alluvial_figure")
+    alt = "MRD status from timepoint to timepoint"
+    st.vega_lite_chart(spec, theme=None, width="stretch", key="alluvial_figure", alt=alt)
 
 
 def kinetics(cohort: Cohort, result: Negativity) -> None:
@@ -180,7 +181,8 @@ def kinetics(cohort: Cohort, result: Negativity) -> None:
     spec = kinetics_chart(
         drawn, lod=float(samples["lod_fraction"].median()), origin=cohort.study.day_zero_label
     )
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="kinetics_figure")
+    alt = "MRD level of each patient over time"
+    st.vega_lite_chart(spec, theme=None, width="stretch", key="kinetics_figure", alt=alt)
 
 
 def dynamics(cohort: Cohort) -> None:

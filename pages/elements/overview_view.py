@@ -93,7 +93,8 @@ def attrition(cohort: Cohort) -> None:
         before = n
     rows[-1]["slot"] = "ink"
     spec = bar_list(rows, total=steps[0][1])
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="attrition")
+    alt = "Patients left after each filter"
+    st.vega_lite_chart(spec, theme=None, width="stretch", key="attrition", alt=alt)
 
 
 def disposition(cohort: Cohort) -> None:
@@ -102,9 +103,12 @@ def disposition(cohort: Cohort) -> None:
     counts = access.disposition_counts(cohort.snapshot, cohort.filter)
     total = sum(counts.values())
     slots = {
-        "in first remission": "ink", "… after alloSCT": "green", "… after CAR T cells": "violet",
-        "relapsed": "red", "died in remission": "gray",
-    }  # fmt: skip
+        "in first remission": "ink",
+        "in remission after alloSCT": "green",
+        "in remission after CAR T cells": "violet",
+        "relapsed": "red",
+        "died in remission": "gray",
+    }
     rows = [
         {
             "label": state[:1].upper() + state[1:],
@@ -115,7 +119,8 @@ def disposition(cohort: Cohort) -> None:
         for state, n in counts.items()
         if n or state in slots
     ]
-    st.vega_lite_chart(bar_list(rows, total=total), theme=None, width="stretch", key="disposition")
+    spec, alt = bar_list(rows, total=total), "What became of the patients"
+    st.vega_lite_chart(spec, theme=None, width="stretch", key="disposition", alt=alt)
 
 
 def table_one(cohort: Cohort) -> None:

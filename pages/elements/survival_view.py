@@ -13,7 +13,7 @@ from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
 from data.variables import Variable
 from pages.elements import access, frame, tables, wording
-from pages.elements.answers import Survival
+from pages.elements.answers import FEWEST_FOR_A_CURVE, Survival
 from pages.elements.charts.survival import Group, survival_chart
 from pages.elements.charts.theme import ALL, styles
 from pages.elements.frame import Cohort
@@ -95,8 +95,11 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     """Draw endpoint, grouping, time origin, horizon and size."""
     derivable = access.derivability(cohort.snapshot)
     endpoints = {
-        code: (f"{e.short}, censored at alloSCT" if "," in e.label else e.label)
-        + ("" if derivable[code].refused_because is None else " (not derivable)")
+        code: f"{e.short} (not derivable)"
+        if derivable[code].refused_because
+        else f"{e.short}, censored at alloSCT"
+        if "," in e.label
+        else e.label
         for code, e in ENDPOINTS.items()
         if not e.competing
     }
@@ -158,6 +161,9 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
             f"{wording.p_value(p)}: one hazard ratio does not describe the whole follow-up; "
             "read the rates and the restricted mean.",
         )
+    small = {r: n for r, n in result.left_out.items() if "too few for a curve" in r}
+    if small and result.n >= FEWEST_FOR_A_CURVE:
+        frame.guard("Too few", _reasons("Not drawn", small))
     undated = {r: n for r, n in result.left_out.items() if "without a date" in r}
     if undated:
         frame.guard(
@@ -219,19 +225,23 @@ def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
                 )  # fmt: skip
 
 
-def nothing_to_draw(view: SurvivalView, result: Survival) -> bool:
+def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival) -> bool:
     """Say in a sentence why there is no curve, if there is none."""
-    if result.n > 1:
+    if result.n >= FEWEST_FOR_A_CURVE:
         return False
-    who = "Nobody" if result.n == 0 else "Only one patient"
-    text = f"{who} of this cohort can be shown in these curves"
     reasons = dict(result.left_out)
     if result.landmark is not None:
         for reason, n in result.landmark.excluded["reason"].value_counts().items():
             reasons[str(reason)] = int(n)
-    if view.by is not None and result.n == 0:
-        text += f" with a known {_inside(view.by.label)}"
-    st.info(f"{text}. {_reasons('Left out', reasons)} Widen the filter or choose another grouping.")
+    if result.n == 0:
+        known = f" with a known {_inside(view.by.label)}" if view.by else ""
+        text = f"Nobody of this cohort can be shown in these curves{known}."
+    elif result.n == 1:
+        text = "Only one patient of this cohort can be shown: there is no curve of one."
+    else:
+        text = f"{result.n} patients are too few for a curve: every step would be one person."
+    st.info(f"{text} {_reasons('Left out', reasons)} Widen the filter or choose another grouping.")
+    frame.page_link("Patients", cohort.view, "Show these patients", ":material/groups:")
     return True
 
 
@@ -247,7 +257,7 @@ def figure(view: SurvivalView, result: Survival) -> None:
         notes=_notes(result),
         height=_SIZES[view.size],
     )
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="survival_figure")
+    st.vega_lite_chart(spec, theme=None, width="stretch", key="survival_figure", alt=view.title)
 
 
 def _groups(view: SurvivalView, result: Survival) -> list[Group]:
@@ -296,8 +306,8 @@ def by_group(view: SurvivalView, result: Survival) -> None:
         hide_index=True,
     )
     if result.pairwise is not None:
-        st.subheader("Every two groups", anchor=False)
-        st.table(tables.pairwise_rows(result, view.by), border="horizontal", hide_index=True)
+        with st.expander("Every two groups, adjusted for their number"):
+            st.table(tables.pairwise_rows(result, view.by), border="horizontal", hide_index=True)
 
 
 def footer(cohort: Cohort, view: SurvivalView, result: Survival) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -145,12 +146,13 @@ def _restricted_mean(result: Survival) -> str:
 def pairwise_rows(result: Survival, variable: Variable) -> pd.DataFrame:
     """Return one row per two groups: log-rank P as it is and adjusted by Holm's method."""
     assert result.pairwise is not None
-    names = {level.value: marked(variable, level.value, level.short) for level in result.levels}
-    rows = [
-        [f"{names[line.group_1]} against {names[line.group_2]}",
-         wording.p_number(line.p_value), wording.p_number(line.p_adjusted)]
-        for line in result.pairwise.itertuples(index=False)
-    ]  # fmt: skip
+    tests = {frozenset((t.group_1, t.group_2)): t for t in result.pairwise.itertuples(index=False)}
+    rows = []
+    for first, second in combinations(result.levels, 2):
+        test = tests[frozenset((first.value, second.value))]
+        names = [marked(variable, level.value, level.short) for level in (first, second)]
+        p_values = [wording.p_number(p) for p in (test.p_value, test.p_adjusted)]
+        rows.append([" against ".join(names), *p_values])
     return pd.DataFrame(rows, columns=["", "Log-rank P", "P, Holm"])
 
 
@@ -260,8 +262,8 @@ def _number_cell(lines: pd.DataFrame) -> str:
     line = lines.iloc[0]
     if not line["n"]:
         return "–"
-    median, low, high = (wording.number(line[c]) for c in ("median", "minimum", "maximum"))
-    return f"{median} :gray[({low}–{high})]"
+    median, limits = wording.median_range(line["median"], line["minimum"], line["maximum"])
+    return f"{median} :gray[({limits})]"
 
 
 def _count_cell(lines: pd.DataFrame) -> str:

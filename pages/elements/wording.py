@@ -96,9 +96,14 @@ def ratio(value: float, low: float, high: float) -> str:
     return f"{value:.2f} (95% CI {low:.2f}–{high:.2f})"
 
 
-def number(value: float) -> str:
-    """Return a measured value as short as it was given: '46', '7.6', '698.9'."""
-    return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
+def median_range(median: float, low: float, high: float) -> tuple[str, str]:
+    """Return a median and its range: ('46.5', '18–87'), ('7.0', '0.3–698.9').
+
+    The range has a decimal where one of its ends has, and then the median too.
+    """
+    decimals = 0 if low == int(low) and high == int(high) else 1
+    places = max(decimals, 0 if median == int(median) else 1)
+    return f"{median:.{places}f}", f"{low:.{decimals}f}–{high:.{decimals}f}"
 
 
 def short_timepoint(label: str) -> str:

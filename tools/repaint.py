@@ -8,18 +8,15 @@ button of a page that shows one number, so that the ratio says what the product 
 
 from __future__ import annotations
 
-import os
-import socket
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-ROOT = Path(__file__).parents[1]
+from tools.serving import CHROMIUM, serving
+
 CLICKS = 50
 EMPTY = """
 import streamlit as st
@@ -53,18 +50,13 @@ WATCH = """
 def main() -> None:
     """Measure and print."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 720})
-        empty = ROOT / "data" / "store" / "empty_page.py"
-        empty.write_text(EMPTY, "utf-8")
-        with Server(str(empty)) as url:
-            page.goto(url)
-            page.get_by_role("button", name="Again").wait_for()
-            baseline = [clicked(page, "Again", figure=False)[0] for _ in range(CLICKS)]
-        empty.unlink()
-        with Server("app.py") as url:
+        with tempfile.TemporaryDirectory() as folder:
+            empty = Path(folder) / "empty.py"
+            empty.write_text(EMPTY, "utf-8")
+            baseline = empty_reruns(page, str(empty))
+        with serving() as url:
             page.goto(f"{url}/survival?study=short2025&by=mrd_3_months")
             page.locator("[data-testid=stVegaLiteChart] svg").wait_for()
             time.sleep(2)
@@ -82,6 +74,14 @@ def main() -> None:
         print(f"{name:<20} median {middle:5.0f} ms   p95 {late:5.0f} ms   {ratio:4.1f} x empty")
 
 
+def empty_reruns(page: Page, script: str) -> list[float]:
+    """Return the milliseconds of clicks on a page that does next to nothing."""
+    with serving(script) as url:
+        page.goto(url)
+        page.get_by_role("button", name="Again").wait_for()
+        return [clicked(page, "Again", figure=False)[0] for _ in range(CLICKS)]
+
+
 def labels() -> list[str]:
     """Return which filter each click switches on or off; no selection on the way is empty."""
     rounds = ["Ph-negative", "High", "High", "Standard", "Standard", "Ph-negative", "Ph-positive",
@@ -95,45 +95,6 @@ def clicked(page: Page, label: str, *, figure: bool) -> tuple[float, float]:
     # The next click starts from a quiet page.
     page.wait_for_timeout(400)
     return text, drawn
-
-
-class Server:
-    """A Streamlit server on a free port, for as long as the block lasts."""
-
-    def __init__(self, script: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.script = script
-
-    def __enter__(self) -> str:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "streamlit",
-                "run",
-                self.script,
-                "--server.port",
-                str(self.port),
-            ],
-            cwd=ROOT,
-            env=os.environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        url = f"http://127.0.0.1:{self.port}"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health").close()
-                return url
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError("The server did not start.")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Programs for those who carry the product on: pictures and measurements."""
