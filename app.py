@@ -18,6 +18,8 @@ with right, frame.part("What happened to them"):
     overview_view.disposition(cohort)
 with frame.part("Table 1"):
     overview_view.table_one(cohort)
+with frame.part("The summary in plain words"):
+    overview_view.in_plain_words(cohort, endpoint)
 with frame.part("The description of the study"):
     overview_view.about(cohort)
 overview_view.footer(cohort)

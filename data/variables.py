@@ -251,6 +251,23 @@ _BEST = Variable(
     day_column="mrd_last_day",
     compared=("negative", "positive"),
 )
+_DISPOSITION = Variable(
+    "disposition",
+    "Outcome",
+    "category",
+    tuple(
+        Level(value, value[:1].upper() + value[1:], value[:1].upper() + value[1:], value)
+        for value in (
+            "in first remission",
+            "relapsed",
+            "died in remission",
+            "died without remission",
+            "no remission",
+            "not known",
+        )
+    ),
+    known="with the outcome",
+)
 _CAR_T = Variable(
     "car_t",
     "CAR T-cell consolidation",
@@ -317,7 +334,7 @@ def build_dictionary(
     """
     mrd = tuple(timepoint_variable(label) for label in timepoints)
     derived = (*mrd, _DYNAMICS, _BEST) if mrd else ()
-    every = (_PH_STATUS, _RISK_GROUP, *derived, _ALLOSCT, _CAR_T, *_BASELINE, *own)
+    every = (_PH_STATUS, _RISK_GROUP, *derived, _ALLOSCT, _CAR_T, *_BASELINE, *own, _DISPOSITION)
     return Dictionary(tuple(v for v in every if present is None or v.name in present))
 
 

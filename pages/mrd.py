@@ -25,4 +25,6 @@ with right, frame.part("The levels over time"):
     mrd_view.kinetics(cohort, result)
 with frame.part("The response over time"):
     mrd_view.dynamics(cohort)
+with frame.part("The summary in plain words"):
+    mrd_view.in_plain_words(cohort, result)
 mrd_view.footer(cohort, view, result)

@@ -30,4 +30,6 @@ with narrow, frame.part("The numbers"):
     survival_view.numbers(view, result)
 with frame.part("The table by group"):
     survival_view.by_group(view, result)
+with frame.part("The summary in plain words"):
+    survival_view.in_plain_words(cohort, view, result)
 survival_view.footer(cohort, view, result)

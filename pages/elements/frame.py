@@ -248,6 +248,12 @@ def part(what: str) -> Iterator[None]:
         st.error(f"{what} could not be shown. The rest of the page is not affected.")
 
 
+def in_plain_words(text: str) -> None:
+    """Fold a summary in plain words away, with a button that copies it."""
+    with st.expander("In plain words", icon=":material/chat_bubble:"):
+        st.code(text, language=None, wrap_lines=True)
+
+
 def comparison_number(cohort: Cohort, *what: object) -> int:
     """Count the different comparisons that this session has been shown; return the number so far."""
     seen: set[object] = st.session_state.setdefault(_COMPARISONS, set())

@@ -10,7 +10,7 @@ import streamlit as st
 
 from analytics.mrd import Denominator
 from data.variables import Variable
-from pages.elements import access, frame, tables, wording
+from pages.elements import access, frame, plain, tables, wording
 from pages.elements.answers import Negativity
 from pages.elements.charts.flows import alluvial_chart
 from pages.elements.charts.kinetics import kinetics_chart
@@ -201,6 +201,11 @@ def dynamics(cohort: Cohort) -> None:
         st.markdown(words, width="content")
         view = cohort.view.with_option("by", "mrd_dynamics")
         frame.page_link("Survival", view, "Their curves", ":material/show_chart:")
+
+
+def in_plain_words(cohort: Cohort, result: Negativity) -> None:
+    """Offer the result in plain words."""
+    frame.in_plain_words(plain.negativity(result, cohort.study, cohort.filter, cohort.variables))
 
 
 def footer(cohort: Cohort, view: MrdView, result: Negativity) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from analytics.summary import Kind
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
-from pages.elements import access, frame, sidebar, tables, wording
+from pages.elements import access, frame, plain, sidebar, tables, wording
 from pages.elements.charts.bars import bar_list
 from pages.elements.frame import Cohort
 
@@ -181,6 +181,17 @@ def about(cohort: Cohort) -> None:
         if len(problems):
             st.markdown(f"**Import report**: {wording.count(len(problems), 'finding')}.")
             st.dataframe(problems, hide_index=True)
+
+
+def in_plain_words(cohort: Cohort, endpoint: Endpoint) -> None:
+    """Offer the cohort in plain words."""
+    counts = access.disposition_counts(cohort.snapshot, cohort.filter)
+    followed = access.followed(cohort.snapshot, cohort.filter, endpoint.code)
+    frame.in_plain_words(
+        plain.overview(
+            sum(counts.values()), followed, cohort.study, cohort.filter, cohort.variables, counts
+        )
+    )
 
 
 def footer(cohort: Cohort) -> None:

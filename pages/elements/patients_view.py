@@ -15,7 +15,6 @@ _FIRST = (
     "disposition", "follow_up_days",
 )  # fmt: skip
 _DERIVED = {
-    "disposition": "Outcome",
     "follow_up_days": "Follow-up, days",
     "cr_day": "First remission, day",
     "relapse_day": "Relapse, day",

@@ -12,7 +12,7 @@ from analytics.landmark import Landmark
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
 from data.variables import Variable
-from pages.elements import access, frame, tables, wording
+from pages.elements import access, frame, plain, tables, wording
 from pages.elements.answers import FEWEST_FOR_A_CURVE, Survival
 from pages.elements.charts.survival import Group, survival_chart
 from pages.elements.charts.theme import ALL, styles
@@ -53,7 +53,7 @@ def _inside(label: str) -> str:
 def read(cohort: Cohort) -> SurvivalView:
     """Return the choices of the link; what it leaves open follows the study."""
     endpoint = cohort.endpoint()
-    by = cohort.choice("by", {v.name: v for v in cohort.variables.groupable}, _NOBODY)
+    by = cohort.choice("by", {_NOBODY: "", **_groupings(cohort)}, _NOBODY)
     horizon = cohort.choice("horizon", _HORIZONS, _default_horizon(cohort, endpoint))
     return SurvivalView(
         endpoint=endpoint,
@@ -63,6 +63,12 @@ def read(cohort: Cohort) -> SurvivalView:
         horizon_months=int(horizon),
         size=cohort.choice("size", _SIZES, "S"),
     )
+
+
+def _groupings(cohort: Cohort) -> dict[str, Variable]:
+    # Curves by what became of the patients would only repeat it.
+    groupable = cohort.variables.groupable
+    return {v.name: v for v in groupable if v.known != "with the outcome"}
 
 
 def _default_horizon(cohort: Cohort, endpoint: Endpoint) -> str:
@@ -103,7 +109,7 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
         for code, e in ENDPOINTS.items()
         if not e.competing
     }
-    groups = {_NOBODY: "All patients"} | {v.name: v.label for v in cohort.variables.groupable}
+    groups = {_NOBODY: "All patients"} | {v.name: v.label for v in _groupings(cohort).values()}
     current = str(view.landmark_days or "")
     days = sorted({*landmarks(cohort).values(), *([view.landmark_days] if current else [])})
     origins = {"": view.origin[:1].upper() + view.origin[1:].replace("complete ", "")} | {
@@ -178,6 +184,12 @@ def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
     named = [name for name, _ in cohort.filter]
     for name in dict.fromkeys([*([view.by.name] if view.by else []), *named]):
         variable = cohort.variables[name]
+        if variable.known == "with the outcome":
+            lifted = cohort.view.with_cohort(cohort.filter.without(name))
+            sentence = (
+                "The cohort is chosen by its outcome: these curves describe nobody’s prospects."
+            )
+            frame.guard("Outcome", sentence, "Lift this filter", frame.link.change, (lifted,))
         if variable.known == "at baseline" or name not in offered:
             continue
         day = offered[name]
@@ -308,6 +320,15 @@ def by_group(view: SurvivalView, result: Survival) -> None:
     if result.pairwise is not None:
         with st.expander("Every two groups, adjusted for their number"):
             st.table(tables.pairwise_rows(result, view.by), border="horizontal", hide_index=True)
+
+
+def in_plain_words(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
+    """Offer the result in plain words."""
+    frame.in_plain_words(
+        plain.survival(
+            result, cohort.study, cohort.filter, cohort.variables, view.endpoint, view.by
+        )
+    )
 
 
 def footer(cohort: Cohort, view: SurvivalView, result: Survival) -> None:

@@ -1,0 +1,225 @@
+"""A result in plain words: for patients, the press, a first slide.
+
+The sentences follow from the result by rules, so they cannot say what the numbers do not. They are short,
+explain the field's words, and are honest about size and chance. No Streamlit in here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from data.cohort import CohortFilter
+from data.endpoints import Endpoint
+from data.queries import Study
+from data.variables import Dictionary, Level, Variable
+from pages.elements import wording
+from pages.elements.answers import FollowUp, Negativity, Survival
+
+_FEW_PEOPLE = 50
+_CHANCE = 0.05
+_LEUKEMIA = "acute lymphoblastic leukemia (ALL), a fast cancer of the blood"
+_MRD = (
+    "MRD means leukemia cells that are left after treatment. There are so few that only very fine "
+    "tests can find them."
+)
+_OUTCOMES: Mapping[str, str] = {
+    "RFS": "alive and still free of leukemia",
+    "OS": "alive",
+    "EFS": "alive, with the treatment still working",
+}
+_WHO: Mapping[tuple[str, str], str] = {
+    ("ph_status", "negative"): "Their cancer cells lack the Ph chromosome (Ph-negative).",
+    ("ph_status", "positive"): "Their cancer cells carry the Ph chromosome (Ph-positive).",
+    ("risk_group", "high"): "Their cancer cells have gene changes that make it harder to treat "
+    "(high risk).",
+    ("risk_group", "standard"): "Their cancer cells have none of the known bad gene changes "
+    "(standard risk).",
+    ("risk_group", "Ph-positive"): "Their cancer cells carry the Ph chromosome (Ph-positive).",
+    ("allosct", "yes"): "They had a transplant of blood stem cells from a donor.",
+    ("allosct", "no"): "They had no transplant from a donor while well.",
+}
+_GROUPS: Mapping[str, str] = {
+    "negative": "with no cells found",
+    "positive": "with cells still found",
+    "early responder": "with no cells found early",
+    "late responder": "with no cells found later",
+    "non-responder": "with cells found each time",
+    "high": "at high risk",
+    "standard": "at standard risk",
+    "yes": "with a transplant",
+    "no": "without a transplant",
+}
+"""Groups of MRD, risk and transplant, after 'of those'."""
+
+
+def in_ten(rate: float) -> str:
+    """Return a fraction as 'about 4 in 10', with words for the ends.
+
+    'None' and 'all' are kept for exactly 0 and 1: a rounded 'all' would be a promise.
+    """
+    if rate in (0, 1):
+        return "none" if rate == 0 else "all"
+    tenths = math.floor(10 * rate + 0.5)
+    if tenths in (0, 10):
+        return "fewer than 1 in 10" if tenths == 0 else "more than 9 in 10"
+    return f"about {tenths} in 10"
+
+
+def survival(
+    result: Survival,
+    study: Study,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    endpoint: Endpoint,
+    by: Variable | None,
+) -> str:
+    """Return the survival of a cohort in plain words."""
+    outcome = _OUTCOMES[endpoint.code.split("_")[0]]
+    lines = [*_people(result.n, study, cohort, variables)]
+    compared = by is not None and len(result.levels) > 1
+    if by is not None and compared:
+        lines.append(_split(by))
+    years = _years(result)
+    if years is None:
+        lines.append("They were not followed for long enough to give a number.")
+    else:
+        lines += _rates(result, by, years, outcome)
+    lines += _chance(result)
+    if by is not None and by.known != "at baseline" and result.landmark is None:
+        lines.append(
+            "The groups became known only after some time. Those who did badly before then can not "
+            "be in the better group. So the gap may look too large."
+        )
+    if result.landmark is not None:
+        when = wording.month_label(result.landmark.day)
+        lines.append(f"Only those who were still well at {when} count. That is a fair start line.")
+    if compared:
+        lines.append("Such a gap alone does not show that one thing causes the other.")
+    return "\n".join(lines)
+
+
+def negativity(
+    result: Negativity, study: Study, cohort: CohortFilter, variables: Dictionary
+) -> str:
+    """Return the MRD negativity of a cohort in plain words."""
+    patients = result.samples["patient_id"].nunique()
+    lines = [*_people(patients, study, cohort, variables), _MRD]
+    for row in result.everybody.itertuples(index=False):
+        when = _when(str(row.timepoint))
+        if not row.evaluable:
+            lines.append(f"{when}, nobody was tested.")
+            continue
+        lines.append(
+            f"{when}, the test found no cells in {in_ten(row.rate)} of the {row.evaluable} tested."
+        )
+        if row.evaluable < _FEW_PEOPLE:
+            lines.append(f"{_between(row.low, row.high)} {_few(int(row.evaluable))}")
+    lines.append("Not all were tested each time. So the steps do not show the same people.")
+    return "\n".join(lines)
+
+
+def overview(
+    n: int,
+    followed: FollowUp,
+    study: Study,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    counts: Mapping[str, int],
+) -> str:
+    """Return who is in a cohort and what became of them, in plain words."""
+    lines = [*_people(n, study, cohort, variables)]
+    well = sum(k for state, k in counts.items() if "remission" in state and state.startswith("in "))
+    lines.append(f"When last seen, {in_ten(well / n)} of them were alive and free of leukemia.")
+    if relapsed := counts.get("relapsed", 0):
+        lines.append(f"In {relapsed} of the {n}, the leukemia came back.")
+    if not math.isnan(followed.median):
+        when = wording.months(followed.median)
+        lines.append(f"Half of them were watched for {when} months or longer.")
+    if n < _FEW_PEOPLE:
+        lines.append(_few(n))
+    return "\n".join(lines)
+
+
+def _people(n: int, study: Study, cohort: CohortFilter, variables: Dictionary) -> list[str]:
+    """Say who is counted: how many, with what disease, and what sets them apart."""
+    lines = []
+    if study.synthetic:
+        lines.append("These people are not real. They were made up to match a printed study.")
+    lines.append(f"We looked at {n} people with {_LEUKEMIA}.")
+    for name, words in cohort.phrases(variables).items():
+        levels = cohort.get(name)
+        known = _WHO.get((name, str(levels[0]))) if len(levels) == 1 else None
+        lines.append(known or f"We chose only: {words}.")
+    return lines
+
+
+def _split(by: Variable) -> str:
+    if by.name == "mrd_dynamics":
+        return f"{_MRD} We split them by how soon the test found none."
+    if by.name.startswith("mrd_"):
+        return f"{_MRD} We split them by the test {_when(by.label.removeprefix('MRD ')).lower()}."
+    if by.name == "allosct":
+        return "We split them by a transplant of blood stem cells from a donor."
+    return f"We split them by {by.label[:1].lower() + by.label[1:]}."
+
+
+def _when(timepoint: str) -> str:
+    """Return a timepoint as the start of a sentence: 'After cycle 1', 'At 3 months'."""
+    text = timepoint if timepoint.split()[0] in ("after", "at") else f"at {timepoint}"
+    return text[:1].upper() + text[1:]
+
+
+def _years(result: Survival) -> int | None:
+    """Return the milestone to speak of: two years, or one if not all were followed for that long."""
+    shortest = int(result.km.groups["last_time"].min())
+    return next((years for years, day in ((2, 730), (1, 365)) if day <= shortest), None)
+
+
+def _rates(result: Survival, by: Variable | None, years: int, outcome: str) -> list[str]:
+    at = result.km.at([365 * years])
+    lines = []
+    for level in result.levels or (None,):
+        row = result.row(level, at).iloc[0]
+        group = _group(by, level)
+        time = "one year" if years == 1 else "two years"
+        lines.append(f"After {time}, {in_ten(row['survival'])} {group}were {outcome}.")
+        lines.append(_between(row["low"], row["high"]))
+    return lines
+
+
+def _group(by: Variable | None, level: Level | None) -> str:
+    if by is None or level is None:
+        return ""
+    known = by.name.startswith("mrd_") or by.name in ("risk_group", "allosct")
+    if known and level.value in _GROUPS:
+        return f"of those {_GROUPS[level.value]} "
+    return f"in the group ‘{level.name}’ "
+
+
+def _between(low: float, high: float) -> str:
+    """Say how far the true share may lie from the one found."""
+    if math.isnan(low) or math.isnan(high):
+        return "How sure we can be of this is not known."
+    ends = [math.floor(10 * low + 0.5), math.floor(10 * high + 0.5)]
+    if ends == [0, 10]:
+        return "From so few people, the true share can not be told."
+    if ends[0] == ends[1]:
+        return f"The true share is likely close to {ends[0]} in 10."
+    return f"The true share may lie between {ends[0]} and {ends[1]} in 10."
+
+
+def _chance(result: Survival) -> Sequence[str]:
+    lines = []
+    p = result.test.p_value if result.test else None
+    if p is not None and p < _CHANCE:
+        lines.append("A gap this wide is rare when there is no true gap.")
+    elif p is not None:
+        lines.append("A gap like this can well come by chance.")
+    if result.n < _FEW_PEOPLE:
+        lines.append(_few(result.n))
+    return lines
+
+
+def _few(n: int) -> str:
+    return f"{n} people is a small number: this could be chance."

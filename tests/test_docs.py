@@ -1,0 +1,128 @@
+"""The lists in the documents are the lists in the code, and what they point to exists."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from data.endpoints import ENDPOINTS
+from data.importing.tables import REQUIRED_COLUMNS, TABLES, Column
+from data.variables import STANDARD, Variable
+from pages.elements.link import OPTIONS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    path
+    for path in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md")
+    if path.exists()
+]
+FOLDERS = ("analytics", "data", "pages", "tests", "tools", "docs", ".streamlit", ".ci")
+IN_ROOT = re.compile(r"app\.py|Makefile|LICENSE|[A-Z]+\.md|pyproject\.toml|requirements[\w-]*\.txt")
+BUILT = "data/store"
+"""Written by an import, not part of the repository."""
+
+
+def text(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+def rows(part: str) -> dict[str, list[str]]:
+    """The table rows of a text, by the code in their first cell."""
+    found = {}
+    for line in part.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and re.fullmatch(r"`[^`]+`", cells[0]):
+            found[cells[0].strip("`")] = cells[1:]
+    return found
+
+
+def section(name: str, heading: str) -> str:
+    """The text below a heading, up to the next one of its level or above."""
+    match = re.search(rf"^(#+) {re.escape(heading)}.*\n", text(name), re.MULTILINE)
+    assert match, f"docs/{name} has no heading {heading!r}"
+    rest = text(name)[match.end() :]
+    return re.split(rf"^#{{1,{len(match[1])}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_of_the_import_is_described(table: str) -> None:
+    described = rows(section("data-model.md", f"{table}.csv"))
+    assert list(described) == list(TABLES[table])
+    for name, column in TABLES[table].items():
+        kind, bounds = described[name]
+        assert kind.startswith(_word(column)), name
+        assert ("needed" in kind) == (name in REQUIRED_COLUMNS[table]), name
+        assert ("never empty" in kind) == (column.required and name != "patient_id"), name
+        if column.levels:
+            assert tuple(re.findall(r"`([^`]+)`", bounds)) == column.levels, name
+        if column.type in ("number", "whole"):
+            assert bounds.startswith(f"{column.low:.0f} to {column.high:.0f}"), name
+
+
+def _word(column: Column) -> str:
+    return {"boolean": "yes/no", "whole": "whole number"}.get(column.type, column.type)
+
+
+@pytest.mark.parametrize("variable", STANDARD.values(), ids=list(STANDARD))
+def test_every_variable_is_described(variable: Variable) -> None:
+    label, known, levels = rows(section("data-model.md", "Variables"))[variable.name]
+    assert (label, known) == (variable.label, variable.known)
+    if not levels.startswith("the "):
+        shown = [level.value for level in variable.levels]
+        assert levels == (", ".join(shown) or variable.unit or "from the data")
+
+
+def test_no_variable_is_described_that_does_not_exist() -> None:
+    assert list(rows(section("data-model.md", "Variables"))) == list(STANDARD)
+
+
+def test_every_endpoint_is_described() -> None:
+    codes = [code for code in ENDPOINTS if "_censored_" not in code]
+    assert list(rows(section("data-model.md", "Endpoints"))) == codes
+
+
+def test_every_option_of_a_link_is_described() -> None:
+    assert set(OPTIONS) <= set(rows(section("using.md", "Links")))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_exists(document: Path) -> None:
+    spans = re.findall(r"`([^`\n]+)`", document.read_text("utf-8"))
+    named = [span for span in spans if _is_path(span)]
+    assert [span for span in named if not list(ROOT.glob(span.rstrip("/")))] == []
+
+
+def _is_path(span: str) -> bool:
+    if span.startswith(BUILT) or not re.fullmatch(r"[\w.*/-]+", span):
+        return False
+    return bool(IN_ROOT.fullmatch(span)) or ("/" in span and span.split("/")[0] in FOLDERS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_resolves(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8"))
+    broken = []
+    for target in targets:
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = document.parent / name if name else document
+        if not path.exists() or (anchor and anchor not in _anchors(path)):
+            broken.append(target)
+    assert broken == []
+
+
+def _anchors(path: Path) -> set[str]:
+    """The anchors that a forge gives to the headings of a Markdown file."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_paths_of_the_documents_are_looked_at() -> None:
+    spans = chain.from_iterable(
+        re.findall(r"`([^`\n]+)`", path.read_text("utf-8")) for path in DOCUMENTS
+    )
+    assert sum(map(_is_path, spans)) > 20
