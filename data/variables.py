@@ -315,6 +315,18 @@ RAW_PATIENT_COLUMNS: tuple[str, ...] = (
 """The columns of a study's `patients` table that the dictionary names; any other is the study's own."""
 
 
+RESERVED: frozenset[str] = frozenset(
+    (
+        "study", "snapshot", "endpoint", "by", "landmark_days", "horizon", "size", "timepoint",
+        "denominator", "publication",
+        "disposition", "allosct", "allosct_day", "car_t", "car_t_day", "mrd_dynamics",
+        "mrd_best", "mrd_last_day", "cr_day", "relapse_day", "death_day", "follow_up_days",
+        "risk_group_of_study",
+    )
+)  # fmt: skip
+"""Names that a study's own columns cannot have: keys of a link, and columns that are derived."""
+
+
 def build_dictionary(
     timepoints: tuple[str, ...],
     own: tuple[Variable, ...] = (),

@@ -51,7 +51,9 @@ def check(tables: Tables) -> list[Problem]:
 
 def _repeated(file: str, frame: pd.DataFrame) -> Iterator[Problem]:
     first: dict[str, int] = {}
-    values = frame.drop(columns="patient_id").astype(str).apply(tuple, axis=1)
+    values = dict(
+        zip(frame.index, frame.drop(columns="patient_id").astype(str).values.tolist(), strict=True)
+    )
     for row, patient in frame["patient_id"].dropna().items():
         number = int(str(row))
         if patient in first:

@@ -125,8 +125,7 @@ def _build(path: Path, tables: Tables, problems: list[Problem]) -> None:
                 f"ALTER TABLE patients ADD COLUMN {quoted(name)} {_OWN_TYPES[spec['kind']]}"
             )
         for name in TABLES:
-            frame = tables.frames[name]
-            _insert(connection, name, _known_outcomes(frame) if name == "outcomes" else frame)
+            _insert(connection, name, _STORED.get(name, _as_read)(tables.frames[name]))
         _insert(connection, "import_problems", _problem_rows(problems))
         for name in _DERIVATIONS:
             connection.execute(sql_text(name))
@@ -178,6 +177,22 @@ def _known_outcomes(outcomes: pd.DataFrame) -> pd.DataFrame:
             happened = days.notna().astype("boolean")
         outcomes = outcomes.assign(**{event: happened})
     return outcomes
+
+
+def _without_identifying_ages(patients: pd.DataFrame) -> pd.DataFrame:
+    """Store ages above 89 as 90: they identify."""
+    if "age_years" not in patients:
+        return patients
+    old = (patients["age_years"] > 89).fillna(False)
+    return patients.assign(age_years=patients["age_years"].mask(old, 90))
+
+
+def _as_read(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+_STORED = {"outcomes": _known_outcomes, "patients": _without_identifying_ages}
+"""What is done to a table on its way into the snapshot."""
 
 
 def _problem_rows(problems: list[Problem]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import csv
 import datetime
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any
 
 import pandas as pd
 
+from data.endpoints import ENDPOINTS
 from data.importing.problems import Problem
 from data.importing.tables import REQUIRED_COLUMNS, TABLES, Column
-from data.variables import TIMEPOINT_DEFAULTS, slug
+from data.variables import RESERVED, TIMEPOINT_DEFAULTS, slug, timepoint_variable_name
 
 ROW = "_row"
 """Name of the index of a table that was read: the row as a spreadsheet numbers it."""
@@ -33,6 +35,13 @@ _PANDAS_TYPES = {
     "boolean": "boolean",
 }
 _STUDY_TEXT = ("title", "day_zero_label", "default_endpoint")
+_STUDY_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("title", "day_zero_label", "citation", "doi", "notes"), (str,)),
+    "synthetic": (bool,),
+    "data_cutoff": (str, type(None)),
+    "columns": (dict,),
+}
+_KINDS = ("category", "number", "boolean")
 
 
 @dataclass
@@ -97,19 +106,15 @@ def _read_study(folder: Path, study_id: str, tables: Tables) -> dict[str, Any]:
         tables.content += content
         study = dict(json.loads(content.decode("utf-8")))
     except FileNotFoundError:
-        fatal(
-            None, "the file is missing.", "Add a study.json with study_id, title, day_zero_label."
-        )
+        keys = ", ".join(("study_id", *_STUDY_TEXT))
+        fatal(None, "the file is missing.", f"Add a study.json with {keys}.")
     except (ValueError, TypeError) as error:
         fatal(None, f"this is not a JSON object in UTF-8 ({error}).", "Correct the file.")
-    if study and study.get("study_id") != study_id:
-        fatal(
-            "study_id",
-            f"it names the study {study.get('study_id')!r}.",
-            f"Import it as {study_id!r}.",
-        )
-    if not study_id or slug(study_id) != study_id:
-        fatal("study_id", f"{study_id!r} cannot be a name.", "Use a-z, 0-9 and _.")
+    if study:
+        for key, what, remedy in _study_faults(study, study_id):
+            fatal(key, what, remedy)
+            # What is faulty is not read any further; the import is refused anyway.
+            study.pop(key, None)
     defaults: dict[str, Any] = {
         "citation": "",
         "doi": "",
@@ -123,24 +128,44 @@ def _read_study(folder: Path, study_id: str, tables: Tables) -> dict[str, Any]:
             for row in TIMEPOINT_DEFAULTS
         ],
     }
-    for key in _STUDY_TEXT:
-        if study and not study.get(key):
-            fatal(key, "it is missing.", "Add it.")
-    if study.get("date_format") not in (None, *_DATE_FORMATS):
-        fatal("date_format", "it is not known.", f"Use one of {', '.join(_DATE_FORMATS)}.")
-    for window in study.get("timepoints", []):
-        days = [window.get(key) for key in ("first_day", "target_day", "last_day")]
-        if (
-            not window.get("label")
-            or not all(isinstance(day, int) for day in days)
-            or days != sorted(days)
-        ):
-            fatal(
-                "timepoints",
-                "a timepoint needs label, first_day <= target_day <= last_day.",
-                "Correct it.",
-            )
     return defaults | study
+
+
+def _study_faults(study: Mapping[str, Any], study_id: str) -> list[tuple[str, str, str]]:
+    """Return what is wrong in study.json: key, problem, remedy."""
+    found = [(key, "it is missing.", "Add it.") for key in _STUDY_TEXT if not study.get(key)]
+    found += [
+        (key, f"{key} has the wrong type.", f"Give it as {kinds[0].__name__}.")
+        for key, kinds in _STUDY_TYPES.items()
+        if key in study and not isinstance(study[key], kinds)
+    ]
+    if study.get("study_id") != study_id:
+        named = f"it names the study {study.get('study_id')!r}."
+        found.append(("study_id", named, f"Import it as {study_id!r}, or correct it."))
+    if not study_id or slug(study_id) != study_id:
+        found.append(("study_id", f"{study_id!r} cannot be a name.", "Use a-z, 0-9 and _."))
+    for key, allowed in (("default_endpoint", ENDPOINTS), ("date_format", _DATE_FORMATS)):
+        if study.get(key) is not None and study[key] not in allowed:
+            found.append((key, f"{key} is not known.", f"Use one of {', '.join(allowed)}."))
+    windows = study.get("timepoints", [])
+    if not isinstance(windows, list) or not all(_is_window(window) for window in windows):
+        what = "a timepoint needs label, first_day <= target_day <= last_day."
+        found.append(("timepoints", what, "Correct it."))
+    elif len({timepoint_variable_name(w["label"]) for w in windows}) < len(windows):
+        found.append(("timepoints", "two timepoints have the same name.", "Rename one of them."))
+    columns = study.get("columns", {})
+    for name, spec in columns.items() if isinstance(columns, dict) else ():
+        if not isinstance(spec, dict) or spec.get("type", "category") not in _KINDS:
+            what = f"the type of the column {name} is not known."
+            found.append(("columns", what, f"Use one of {', '.join(_KINDS)}."))
+    return found
+
+
+def _is_window(window: object) -> bool:
+    if not isinstance(window, dict) or not isinstance(window.get("label"), str):
+        return False
+    days = [window.get(key) for key in ("first_day", "target_day", "last_day")]
+    return all(type(day) is int for day in days) and days == sorted(days)  # type: ignore[type-var]
 
 
 def _read_csv(file: Path, tables: Tables) -> pd.DataFrame | None:
@@ -188,12 +213,17 @@ def _read_csv(file: Path, tables: Tables) -> pd.DataFrame | None:
 def _own_columns(patients: pd.DataFrame, tables: Tables) -> dict[str, dict[str, str]]:
     """Return label and type of the columns of `patients` that only this study has."""
     own = {}
+    labels = [window["label"] for window in tables.study["timepoints"]]
+    timepoints = {timepoint_variable_name(label) for label in labels}
+    taken = RESERVED | timepoints | {f"{name}_day" for name in timepoints}
     for name in patients.columns:
         if name in TABLES["patients"] or name == "day_zero_date":
             continue
-        if slug(name) != name:
+        if slug(name) != name or name in taken:
             what = "a column of the study’s own needs a name of a-z, 0-9 and _."
             remedy = f"Call it {slug(name) or 'variable'}."
+            if name in taken:
+                what, remedy = "this name is taken by the product.", f"Call it {name}_of_study."
             tables.problems.append(Problem("fatal", "patients.csv", 1, None, name, what, remedy))
             continue
         declared = dict(tables.study["columns"].get(name, {}))
@@ -286,24 +316,28 @@ def _days_from_dates(
     file: str, cells: pd.DataFrame, day_zero: Mapping[str, datetime.date], tables: Tables
 ) -> pd.DataFrame:
     """Replace each *_date column by *_day, counted from the patient's day 0. No date is kept."""
-    dated = [c for c in cells.columns if c.endswith("_date") and c != "day_zero_date"]
-    for column in dated:
+    dated = {
+        c: c.removesuffix("date") + "day" for c in cells.columns if re.search(r"(^|_)date$", c)
+    }
+    dated.pop("day_zero_date", None)
+    patients = cells.get("patient_id", pd.Series("", index=cells.index))
+    for column, day in dated.items():
         days = []
         for (row, patient), date in zip(
-            cells["patient_id"].items(), _dates(file, cells, column, tables), strict=True
+            patients.items(), _dates(file, cells, column, tables), strict=True
         ):
             start = day_zero.get(patient)
             days.append("" if date is None or start is None else str((date - start).days))
             if date is not None and start is None:
                 what, remedy = (
-                    "there is a date, and the patient has no day 0.",
+                    "there is a date, but no day 0 of its patient.",
                     "Give day_zero_date.",
                 )
                 tables.problems.append(
                     Problem("warning", file, int(str(row)), column, None, what, remedy)
                 )
-        cells = cells.assign(**{column.removesuffix("date") + "day": days})
-    return cells.drop(columns=dated)
+        cells = cells.assign(**{day: days})
+    return cells.drop(columns=list(dated))
 
 
 def _column(

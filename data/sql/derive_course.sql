@@ -1,5 +1,5 @@
 -- course: one row per patient; outcome and the first transplant and CAR T-cell course given in first
--- remission, that is before a relapse. An undated transplant counts, its day stays unknown.
+-- remission, that is from its day on and before a relapse. An undated one counts, its day stays unknown.
 CREATE TABLE course AS
 WITH cellular AS (
     SELECT t.patient_id,
@@ -9,7 +9,9 @@ WITH cellular AS (
         min(t.start_day) FILTER (t.kind = 'CAR-T') AS car_t_day
     FROM treatments t LEFT JOIN outcomes o USING (patient_id)
     WHERE t.kind IN ('alloSCT', 'CAR-T')
-        AND (o.relapse_day IS NULL OR t.start_day IS NULL OR t.start_day < o.relapse_day)
+        AND o.cr_achieved IS NOT FALSE
+        AND coalesce(t.start_day >= o.cr_day, TRUE)
+        AND coalesce(t.start_day < o.relapse_day, TRUE)
     GROUP BY t.patient_id
 )
 SELECT p.patient_id, o.cr_day, o.relapse_day, o.relapse_site, o.death_day, o.death_cause,

@@ -24,9 +24,7 @@ response AS (
         max(sample_day) AS last_day
     FROM mrd_by_timepoint GROUP BY patient_id
 )
-SELECT p.* EXCLUDE (age_years, risk_group),
-    -- Ages above 89 identify; they are stored as 90 and shown as 90+.
-    CASE WHEN p.age_years > 89 THEN 90 ELSE p.age_years END AS age_years,
+SELECT p.* EXCLUDE (risk_group),
     p.risk_group AS risk_group_of_study,
     CASE
         WHEN p.ph_status = 'positive' THEN 'Ph-positive'

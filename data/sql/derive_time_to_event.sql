@@ -50,21 +50,23 @@ every AS (
             AS excluded_because
     FROM fact
     UNION ALL BY NAME
-    -- A patient who never reached remission fails on the day it was established: a relapse or death,
-    -- else the end of induction.
+    -- A patient who never reached remission fails on the day that established it: the end of
+    -- induction, or a relapse or death before that.
     SELECT patient_id, 'EFS' AS endpoint, 0 AS origin_day, allosct, allosct_day,
-        CASE WHEN dated_relapse THEN relapse_day WHEN dated_death THEN death_day
-             WHEN NOT cr_achieved THEN induction_end_day ELSE last_follow_up_day END AS end_day,
-        CASE WHEN dated_relapse THEN 'relapse' WHEN dated_death THEN 'death'
-             WHEN NOT cr_achieved THEN 'no remission' ELSE 'last follow-up' END
-            AS event_description,
-        CASE WHEN dated_relapse OR dated_death OR NOT cr_achieved THEN 1 ELSE 0 END AS event_code,
-        CASE WHEN dated_relapse THEN NULL WHEN relapsed THEN relapse_problem
+        CASE WHEN NOT cr_achieved THEN least(induction_end_day, relapse_day, death_day)
+             WHEN dated_relapse THEN relapse_day WHEN dated_death THEN death_day
+             ELSE last_follow_up_day END AS end_day,
+        CASE WHEN NOT cr_achieved THEN 'no remission'
+             WHEN dated_relapse THEN 'relapse' WHEN dated_death THEN 'death'
+             ELSE 'last follow-up' END AS event_description,
+        CASE WHEN NOT cr_achieved OR dated_relapse OR dated_death THEN 1 ELSE 0 END AS event_code,
+        CASE WHEN cr_achieved IS NULL AND NOT dated_relapse AND NOT dated_death
+                 THEN 'not known whether remission was reached'
+             WHEN NOT cr_achieved THEN
+                 CASE WHEN coalesce(induction_end_day, relapse_day, death_day) IS NULL
+                     THEN 'no remission, and no day on which that was established' END
+             WHEN dated_relapse THEN NULL WHEN relapsed THEN relapse_problem
              WHEN dated_death THEN NULL
-             WHEN cr_achieved IS NULL THEN 'not known whether remission was reached'
-             WHEN NOT cr_achieved AND induction_end_day IS NULL
-                 THEN 'no remission, and no day on which that was established'
-             WHEN NOT cr_achieved THEN NULL
              ELSE coalesce(death_problem, relapse_problem, follow_up_problem) END
             AS excluded_because
     FROM fact

@@ -64,7 +64,7 @@ def read(cohort: Cohort) -> MrdView:
 def _groupings(cohort: Cohort) -> dict[str, str]:
     # Grouping MRD by the MRD of the same timepoint says nothing.
     return {_NOBODY: "All patients"} | {
-        v.name: v.label for v in cohort.variables.groupable if not v.name.startswith("mrd_")
+        v.name: v.label for v in cohort.variables.groupable if v.known != "at a day"
     }
 
 
@@ -117,8 +117,10 @@ def figure(cohort: Cohort, view: MrdView, result: Negativity) -> None:
             for level in view.by.levels
             if level.value in present
         ]
+        # With three groups or more the table's test, of two, has another P.
+        test = "Fisher" if len(groups) < 3 else f"{len(groups)} groups,"
         tests = {
-            timepoint: f"Fisher {wording.p_value(p)}" if wording.p_value(p) else ""
+            timepoint: f"{test} {wording.p_value(p)}" if wording.p_value(p) else ""
             for timepoint, p in result.figure.p_values.items()
         }
     if not groups or not rates["evaluable"].any():

@@ -45,6 +45,10 @@ def table(cohort: Cohort) -> None:
     for name, variable in cohort.variables.items():
         if name in shown and variable.kind != "number":
             shown[name] = shown[name].map(lambda value, v=variable: _cell(v, value))
+    if "age_years" in shown and (shown["age_years"] == 90).any():
+        shown["age_years"] = shown["age_years"].map(
+            lambda age: "90+" if age == 90 else f"{age:.0f}"
+        )
     first = ["patient_id", *(name for name in _FIRST if name in labels)]
     st.dataframe(
         shown,

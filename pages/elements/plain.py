@@ -157,7 +157,7 @@ def _people(n: int, study: Study, cohort: CohortFilter, variables: Dictionary) -
 def _split(by: Variable) -> str:
     if by.name == "mrd_dynamics":
         return f"{_MRD} We split them by how soon the test found none."
-    if by.name.startswith("mrd_"):
+    if by.is_timepoint:
         return f"{_MRD} We split them by the test {_when(by.label.removeprefix('MRD ')).lower()}."
     if by.name == "allosct":
         return "We split them by a transplant of blood stem cells from a donor."
@@ -191,7 +191,7 @@ def _rates(result: Survival, by: Variable | None, years: int, outcome: str) -> l
 def _group(by: Variable | None, level: Level | None) -> str:
     if by is None or level is None:
         return ""
-    known = by.name.startswith("mrd_") or by.name in ("risk_group", "allosct")
+    known = by.known == "at a day" or by.name in ("risk_group", "allosct")
     if known and level.value in _GROUPS:
         return f"of those {_GROUPS[level.value]} "
     return f"in the group ‘{level.name}’ "

@@ -78,11 +78,11 @@ def _default_horizon(cohort: Cohort, endpoint: Endpoint) -> str:
     return next((m for m in _HORIZONS if int(m) >= min(longest, 48)), "48")
 
 
-def landmarks(cohort: Cohort) -> dict[str, int]:
+def landmarks(cohort: Cohort, endpoint: Endpoint) -> dict[str, int]:
     """Return the landmarks that a study offers for each variable known after the origin, in days.
 
     The target day of an MRD timepoint; for the response over all timepoints the last one; for a
-    transplant its median day in the study, from first remission.
+    transplant its median day in the study, from the endpoint's origin.
     """
     targets = {t.variable: t.target_day for t in cohort.study.timepoints}
     offered = dict(targets)
@@ -91,7 +91,8 @@ def landmarks(cohort: Cohort) -> dict[str, int]:
         if variable.known == "at a day" and name not in targets and targets:
             offered[name] = max(targets.values())
         if variable.known == "from a day on":
-            days = (subjects[variable.day_column] - subjects["cr_day"]).dropna()
+            origin = subjects["cr_day"] if endpoint.origin else 0
+            days = (subjects[variable.day_column] - origin).dropna()
             if len(days):
                 offered[name] = int(statistics.median(days))
     return offered
@@ -111,7 +112,9 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     }
     groups = {_NOBODY: "All patients"} | {v.name: v.label for v in _groupings(cohort).values()}
     current = str(view.landmark_days or "")
-    days = sorted({*landmarks(cohort).values(), *([view.landmark_days] if current else [])})
+    days = sorted(
+        {*landmarks(cohort, view.endpoint).values(), *([view.landmark_days] if current else [])}
+    )
     origins = {"": view.origin[:1].upper() + view.origin[1:].replace("complete ", "")} | {
         str(day): f"Landmark, {wording.month_label(day)}" for day in days if day
     }
@@ -180,7 +183,7 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
 
 def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
     """Warn where a group or a filter rests on something known only after the time origin."""
-    offered = landmarks(cohort)
+    offered = landmarks(cohort, view.endpoint)
     named = [name for name, _ in cohort.filter]
     for name in dict.fromkeys([*([view.by.name] if view.by else []), *named]):
         variable = cohort.variables[name]

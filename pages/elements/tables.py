@@ -263,6 +263,8 @@ def _number_cell(lines: pd.DataFrame) -> str:
     if not line["n"]:
         return "–"
     median, limits = wording.median_range(line["median"], line["minimum"], line["maximum"])
+    if line["variable"] == "age_years":
+        limits = wording.age_range(limits)
     return f"{median} :gray[({limits})]"
 
 

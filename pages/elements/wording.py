@@ -106,6 +106,11 @@ def median_range(median: float, low: float, high: float) -> tuple[str, str]:
     return f"{median:.{places}f}", f"{low:.{decimals}f}–{high:.{decimals}f}"
 
 
+def age_range(limits: str) -> str:
+    """Return a range of ages as it may be shown: 90 stands for every age above 89."""
+    return re.sub(r"\b90\b", "90+", limits)
+
+
 def short_timepoint(label: str) -> str:
     """Return the shortest form of an MRD timepoint or its variable: 'Cycle 1', '3 mo'."""
     text = (

@@ -204,16 +204,27 @@ def test_endpoints(made: Made) -> None:
                  outcome={"relapse_day": 200})  # fmt: skip
     made.patient("refractory", treatments=[{"kind": "induction", "start_day": 0, "end_day": 35}],
                  outcome={"cr_day": None, "last_follow_up_day": 90})  # fmt: skip
+    for name, end, death in (("refractory, died later", 40, 400), ("died in induction", 35, 20)):
+        made.patient(
+            name,
+            treatments=[{"kind": "induction", "start_day": 0, "end_day": end}],
+            outcome={"cr_day": None, "death_day": death, "last_follow_up_day": death},
+        )
     snapshot = made.publish()
     assert outcome(snapshot, "RFS") == {
         "well": (372, 0), "relapsed": (72, 1), "died": (100, 1), "transplanted": (172, 1),
         "transplanted after relapse": (172, 1), "refractory": ("no complete remission",),
+        "refractory, died later": ("no complete remission",),
+        "died in induction": ("no complete remission",),
     }  # fmt: skip
     assert outcome(snapshot, "OS") == {
         "well": (400, 0), "relapsed": (300, 1), "died": (128, 1), "transplanted": (400, 0),
         "transplanted after relapse": (400, 0), "refractory": (90, 0),
+        "refractory, died later": (400, 1), "died in induction": (20, 1),
     }  # fmt: skip
     assert outcome(snapshot, "EFS")["refractory"] == (35, 1)
+    assert outcome(snapshot, "EFS")["refractory, died later"] == (40, 1)
+    assert outcome(snapshot, "EFS")["died in induction"] == (20, 1)
     assert outcome(snapshot, "EFS")["relapsed"] == (100, 1)
     assert outcome(snapshot, "CIR")["died"] == (100, 2)
     assert outcome(snapshot, "CIR")["relapsed"] == (72, 1)
@@ -224,6 +235,20 @@ def test_endpoints(made: Made) -> None:
     assert censored["transplanted after relapse"] == (172, 1)
     flags = query(snapshot, "SELECT patient_id, allosct FROM subjects WHERE allosct = 'yes'")
     assert list(flags["patient_id"]) == ["transplanted"]
+
+
+def test_a_transplant_before_remission_is_not_one_in_first_remission(made: Made) -> None:
+    made.patient("early", treatments=[{"kind": "alloSCT", "start_day": 20}])
+    made.patient("never in remission", treatments=[{"kind": "alloSCT", "start_day": 60}],
+                 outcome={"cr_day": None})  # fmt: skip
+    made.patient("on the day", treatments=[{"kind": "alloSCT", "start_day": 28}])
+    snapshot = made.publish()
+    rows = query(snapshot, "SELECT patient_id, allosct FROM subjects")
+    assert dict(rows.itertuples(index=False)) == {
+        "early": "no", "never in remission": "no", "on the day": "yes"
+    }  # fmt: skip
+    times = query(snapshot, "SELECT min(time_days) AS t FROM time_to_event")
+    assert times.iat[0, 0] >= 0
 
 
 def test_not_knowing_never_counts_as_not_having_happened(made: Made) -> None:

@@ -295,3 +295,92 @@ def test_what_the_real_cohort_cannot_give_is_refused_with_the_reason(tmp_path: P
     assert sum("no t(9;22)" in p.what for p in problems) == 5
     study = json.loads((DEMO / "chiaretti2004" / "study.json").read_text("utf-8"))
     assert study["synthetic"] is False
+
+
+def test_samples_can_come_with_dates(source: Path, folder: Path) -> None:
+    plain_days, _ = import_folder(source, "short2025", folder)
+    study = json.loads((source / "study.json").read_text("utf-8"))
+    (source / "study.json").write_text(
+        json.dumps(study | {"date_format": "year-month-day"}), "utf-8"
+    )
+    edit(source / "patients.csv", lambda p: p.assign(day_zero_date="2024-01-01"))
+    start = pd.Timestamp("2024-01-01")
+
+    def dated(samples: pd.DataFrame) -> pd.DataFrame:
+        days = pd.to_timedelta(samples["day"].astype(int), unit="D")
+        return samples.drop(columns="day").assign(date=(start + days).dt.strftime("%Y-%m-%d"))
+
+    edit(source / "mrd_assessments.csv", dated)
+    snapshot, _ = import_folder(source, "short2025", folder)
+    text = "SELECT patient_id, timepoint, status, sample_day FROM mrd_by_timepoint ORDER BY ALL"
+    pd.testing.assert_frame_equal(query(snapshot, text), query(plain_days, text))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"columns": {"centre": {"type": "colour"}}}, "type of the column centre"),
+        ({"columns": ["centre"]}, "columns"),
+        ({"timepoints": ["3 months"]}, "needs label"),
+        ({"timepoints": "3 months"}, "needs label"),
+        (
+            {
+                "timepoints": [
+                    {"label": label, "first_day": 1, "target_day": 2, "last_day": 3}
+                    for label in ("3 months", "3-months")
+                ]
+            },
+            "two timepoints",
+        ),
+        ({"default_endpoint": "PFS"}, "default_endpoint"),
+        ({"default_endpoint": None}, "default_endpoint"),
+        ({"date_format": "dd.mm.yyyy"}, "date_format"),
+        ({"title": 7}, "title"),
+        ({"synthetic": "perhaps"}, "synthetic"),
+    ],
+)
+def test_a_faulty_description_of_the_study_is_named(
+    source: Path, folder: Path, change: dict[str, object], words: str
+) -> None:
+    edit(source / "patients.csv", lambda p: p.assign(centre="A"))
+    study = json.loads((source / "study.json").read_text("utf-8"))
+    (source / "study.json").write_text(json.dumps(study | change), "utf-8")
+    problems = refused(source, folder)
+    assert any(words in str(p) and p.file == "study.json" for p in problems)
+
+
+@pytest.mark.parametrize(
+    "name", ["allosct", "disposition", "mrd_3_months", "horizon", "study", "risk_group_of_study"]
+)
+def test_a_column_named_like_something_of_ours_is_refused(
+    source: Path, folder: Path, name: str
+) -> None:
+    edit(source / "patients.csv", lambda p: p.assign(**{name: "yes"}))
+    assert any(p.value == name and "name is taken" in p.what for p in refused(source, folder))
+
+
+def test_dates_without_patients_are_named(source: Path, folder: Path) -> None:
+    edit(
+        source / "outcomes.csv", lambda o: o.drop(columns="patient_id").assign(cr_date="2020-01-01")
+    )
+    assert any(p.column == "patient_id" and "missing" in p.what for p in refused(source, folder))
+
+
+def test_patients_need_nothing_but_an_identifier(source: Path, folder: Path) -> None:
+    edit(source / "patients.csv", lambda p: p[["patient_id"]])
+    snapshot, _ = import_folder(source, "short2025", folder)
+    risks = query(snapshot, "SELECT DISTINCT risk_group FROM subjects")
+    assert list(risks["risk_group"]) == ["unknown"]
+
+
+def test_no_table_of_a_snapshot_holds_an_age_above_90(source: Path, folder: Path) -> None:
+    edit(source / "patients.csv", lambda p: p.__setitem__("age_years", ["97", *p["age_years"][1:]]))
+    snapshot, _ = import_folder(source, "short2025", folder)
+    assert query(snapshot, "SELECT max(age_years) AS oldest FROM patients").iat[0, 0] == 90
+
+
+def test_the_keys_of_a_link_are_reserved() -> None:
+    from data.variables import RESERVED
+    from pages.elements.link import OPTIONS
+
+    assert set(OPTIONS) <= RESERVED
