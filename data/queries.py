@@ -26,7 +26,11 @@ class Timepoint:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as its snapshot describes it."""
+    """A study as its snapshot describes it.
+
+    `remission_is_day_zero` tells that everybody was in remission when time starts: what counts from
+    remission then counts from day 0.
+    """
 
     study_id: str
     title: str
@@ -38,6 +42,7 @@ class Study:
     data_cutoff: str | None
     notes: str
     timepoints: tuple[Timepoint, ...]
+    remission_is_day_zero: bool
 
     @property
     def name(self) -> str:
@@ -69,7 +74,12 @@ def study(snapshot: Snapshot) -> Study:
     """Return the study of a snapshot."""
     (fields,) = records(snapshot, "SELECT * FROM studies")
     windows = records(snapshot, "SELECT * EXCLUDE (position) FROM timepoints ORDER BY position")
-    return Study(**fields, timepoints=tuple(Timepoint(**window) for window in windows))
+    (days,) = records(snapshot, "SELECT bool_and(cr_day = 0) AS at_zero FROM outcomes")
+    return Study(
+        **fields,
+        timepoints=tuple(Timepoint(**window) for window in windows),
+        remission_is_day_zero=bool(days["at_zero"]),
+    )
 
 
 def dictionary(snapshot: Snapshot) -> Dictionary:
@@ -82,7 +92,26 @@ def dictionary(snapshot: Snapshot) -> Dictionary:
         tuple(Variable(**variable) for variable in own),
         present=frozenset(str(column) for column in frame if frame[column].notna().any()),
     )
-    return Dictionary(tuple(_with_levels(variable, frame) for variable in full.values()))
+    later = "disease_status" in frame and (frame["disease_status"].dropna() != "CR1").any()
+    variables = (_with_levels(variable, frame) for variable in full.values())
+    return Dictionary(tuple(_in_any_remission(v) if later else v for v in variables))
+
+
+def _in_any_remission(variable: Variable) -> Variable:
+    """Word the levels of a study whose patients were not all in first remission."""
+    levels = tuple(
+        replace(
+            level,
+            **{
+                part: getattr(level, part)
+                .replace("CR1", "remission")
+                .replace("first remission", "remission")
+                for part in ("short", "name", "phrase")
+            },
+        )
+        for level in variable.levels
+    )
+    return variable if variable.name == "disease_status" else replace(variable, levels=levels)
 
 
 def _with_levels(variable: Variable, frame: pd.DataFrame) -> Variable:

@@ -57,7 +57,9 @@ def read(cohort: Cohort) -> SurvivalView:
     horizon = cohort.choice("horizon", _HORIZONS, _default_horizon(cohort, endpoint))
     return SurvivalView(
         endpoint=endpoint,
-        origin=endpoint.origin or cohort.study.day_zero_label,
+        origin=cohort.study.day_zero_label
+        if cohort.study.remission_is_day_zero or not endpoint.origin
+        else endpoint.origin,
         by=None if by == _NOBODY else cohort.variables[by],
         landmark_days=cohort.number("landmark_days"),
         horizon_months=int(horizon),

@@ -70,7 +70,6 @@ class _Shape:
     height: int
     extent: str
     table: int
-    column: int
     phone_plot: int
 
 
@@ -124,14 +123,15 @@ def survival_chart(
     widest = max((len(row["text"]) for row in risk), default=0)
     titles = (f"Months from {origin}", f"{endpoint} (%)")
     labels, looks = zip(*((group.label, group.style) for group in groups), strict=True)
-    extent, column = scales.name_extent(names), max(38, 7 + math.ceil(4.8 * widest))
-    plot = _PHONE - scales.phone_extent(names)
-    shape = _Shape(labels, looks, titles, horizon_months, height, extent, table, column, plot)
+    # The width of a column is data: a template that knew it would be built anew with other counts.
+    column = max(38, 7 + math.ceil(4.8 * widest))
+    extent, plot = scales.name_extent(names), _PHONE - scales.phone_extent(names)
+    shape = _Shape(labels, looks, titles, horizon_months, height, extent, table, plot)
     datasets = {
         **_curve_data(reads, groups, shape, start, milestone_days, notes),
         "head": [{"text": "At risk (events)"}],
         "names": scales.name_rows(names, middles),
-        "risk": [{**row, "y": middles[row.pop("i")]} for row in risk],
+        "risk": [{**row, "y": middles[row.pop("i")], "w": column} for row in risk],
     }
     return {**_template(shape), "datasets": datasets}
 
@@ -606,7 +606,7 @@ def _risk_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
     left = f"-{shape.extent}"
     key = f"({PHONE} ? 12 : 16)"
     names = alt.Chart(alt.NamedData(name="names"))
-    every = f"max(1, ceil({shape.column} * {shape.horizon // _tick_step(shape.horizon)} / width))"
+    every = f"max(1, ceil(datum.w * {shape.horizon // _tick_step(shape.horizon)} / width))"
     return alt.layer(
         alt.Chart(alt.NamedData(name="head"))
         .mark_text(text=alt.ExprRef("datum.text"), align="left", fontWeight=600)
