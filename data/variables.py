@@ -318,7 +318,7 @@ RAW_PATIENT_COLUMNS: tuple[str, ...] = (
 RESERVED: frozenset[str] = frozenset(
     (
         "study", "snapshot", "endpoint", "by", "landmark_days", "horizon", "size", "timepoint",
-        "denominator", "publication",
+        "denominator", "part", "publication", "setting", "assay",
         "disposition", "allosct", "allosct_day", "car_t", "car_t_day", "mrd_dynamics",
         "mrd_best", "mrd_last_day", "cr_day", "relapse_day", "death_day", "follow_up_days",
         "risk_group_of_study",

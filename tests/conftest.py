@@ -18,7 +18,7 @@ DEMO = Path(__file__).parents[1] / "data" / "demo"
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
-    for study in ("chiaretti2004", "short2025"):
+    for study in ("allmrd", "chiaretti2004", "nguyen2026", "short2025"):
         import_folder(DEMO / study, study, folder)
     os.environ["COHORT_STORE"] = str(folder)
     return folder

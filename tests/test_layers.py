@@ -22,6 +22,8 @@ SCREENLESS = (
     "pages/elements/wording.py",
     "pages/elements/tables.py",
     "pages/elements/answers.py",
+    "pages/elements/evidence.py",
+    "pages/elements/plain.py",
 )
 ONLY_IN = {
     "streamlit": ("app.py", "pages/"),

@@ -17,7 +17,7 @@ from data import queries
 from data.cohort import CohortFilter
 from data.store import Snapshot
 from data.variables import Dictionary
-from pages.elements import answers
+from pages.elements import answers, evidence
 
 _KEYS = {Snapshot: lambda s: (s.study_id, s.hash), CohortFilter: lambda c: c.conditions}
 _cached = st.cache_resource(max_entries=500, show_spinner=False, hash_funcs=_KEYS)
@@ -123,3 +123,18 @@ def table_one(
 def import_problems(snapshot: Snapshot) -> pd.DataFrame:
     """Return what the import of a snapshot found."""
     return queries.import_problems(snapshot)
+
+
+@st.cache_resource(
+    max_entries=20, show_spinner="Computing every published figure", hash_funcs=_KEYS
+)
+def comparisons(
+    snapshot: Snapshot, study: str, tables: tuple[str, ...]
+) -> tuple[evidence.Comparison, ...]:
+    """Return the printed figures in some tables of a publication beside those of its cohort."""
+    variables = dictionary(snapshot)
+    return tuple(
+        evidence.compare(snapshot, variables, figure)
+        for figure in evidence.figures(study)
+        if figure.table in tables
+    )

@@ -31,6 +31,7 @@ PAGES: Mapping[str, str] = {
     "Overview": "app.py",
     "Survival": "pages/survival.py",
     "MRD negativity": "pages/mrd.py",
+    "Evidence": "pages/evidence.py",
     "Patients": "pages/patients.py",
 }
 """The menu: label and file."""

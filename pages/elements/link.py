@@ -14,7 +14,10 @@ import streamlit as st
 from data.cohort import CohortFilter, UnknownInQuery
 from data.variables import Dictionary
 
-OPTIONS = ("endpoint", "by", "landmark_days", "horizon", "size", "timepoint", "denominator")
+OPTIONS = (
+    "endpoint", "by", "landmark_days", "horizon", "size", "timepoint", "denominator", "part",
+    "publication", "setting", "assay",
+)  # fmt: skip
 """Keys of a link that are choices of a page, not variables."""
 
 _STUDY, _SNAPSHOT = "study", "snapshot"

@@ -44,9 +44,7 @@ class MrdView:
         """What the figure shows."""
         if self.by is None:
             return "MRD negativity by timepoint"
-        label = self.by.label
-        label = label if label[:2] in ("Ph", "WB", "TP") else label[:1].lower() + label[1:]
-        return f"MRD negativity by {label} and timepoint"
+        return f"MRD negativity by {wording.inside(self.by.label)} and timepoint"
 
 
 def read(cohort: Cohort) -> MrdView:

@@ -130,7 +130,7 @@ def table_one(cohort: Cohort) -> None:
     shown = {name: label for name, label in {_NOBODY: "No grouping"}.items()} | {
         name: variable.label for name, variable in allowed.items()
     }
-    words = "" if by == _NOBODY else f" by {allowed[by].label[:1].lower() + allowed[by].label[1:]}"
+    words = "" if by == _NOBODY else f" by {wording.inside(allowed[by].label)}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(f"Table 1. Characteristics{wording.escape(words)}", anchor=False)
         frame.select(cohort, "Group by", "by", shown, by, default=_default_group(cohort))

@@ -161,7 +161,7 @@ def _split(by: Variable) -> str:
         return f"{_MRD} We split them by the test {_when(by.label.removeprefix('MRD ')).lower()}."
     if by.name == "allosct":
         return "We split them by a transplant of blood stem cells from a donor."
-    return f"We split them by {by.label[:1].lower() + by.label[1:]}."
+    return f"We split them by {wording.inside(by.label)}."
 
 
 def _when(timepoint: str) -> str:

@@ -42,12 +42,7 @@ class SurvivalView:
     @property
     def title(self) -> str:
         """What the figure shows."""
-        return self.endpoint.label + (f" by {_inside(self.by.label)}" if self.by else "")
-
-
-def _inside(label: str) -> str:
-    """Return a label as it reads inside a title: 'risk group', but 'MRD at 3 months'."""
-    return label[:1].lower() + label[1:] if label[1:2].islower() and label[:2] != "Ph" else label
+        return self.endpoint.label + (f" by {wording.inside(self.by.label)}" if self.by else "")
 
 
 def read(cohort: Cohort) -> SurvivalView:
@@ -205,7 +200,9 @@ def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
         ):
             continue
         if changing and not grouped and view.landmark_days is not None:
-            sentence = f"The filter on {_inside(variable.label)} also looks past the landmark."
+            sentence = (
+                f"The filter on {wording.inside(variable.label)} also looks past the landmark."
+            )
             remedy, action = (
                 "Lift this filter",
                 cohort.view.with_cohort(cohort.filter.without(name)),
@@ -228,7 +225,9 @@ def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
     if n_later:
         text += f"; {wording.count(n_later, 'patient')} changed group later and stay as on that day"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{text}.", width="stretch" if n == 0 else "content")
+        st.markdown(
+            f"{text}. Groups are as known on that day.", width="stretch" if n == 0 else "content"
+        )
         if n:
             with st.popover("List them", type="tertiary"):
                 st.markdown(_reasons("Why", {str(k): int(v) for k, v in reasons.items()}))
@@ -251,7 +250,7 @@ def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival) -> boo
         for reason, n in result.landmark.excluded["reason"].value_counts().items():
             reasons[str(reason)] = int(n)
     if result.n == 0:
-        known = f" with a known {_inside(view.by.label)}" if view.by else ""
+        known = f" with a known {wording.inside(view.by.label)}" if view.by else ""
         text = f"Nobody of this cohort can be shown in these curves{known}."
     elif result.n == 1:
         text = "Only one patient of this cohort can be shown: there is no curve of one."

@@ -18,6 +18,29 @@ from pages.elements.charts.theme import markdown_mark, styles
 MILESTONES: Mapping[str, int] = {"1-year": 365, "2-year": 730, "3-year": 1095, "5-year": 1826}
 """Milestones by name, in days: whole days, floor(365.25 years)."""
 
+REGIMEN_COLUMNS: Mapping[str, str] = {
+    "setting": "Setting",
+    "regimen": "Regimen",
+    "agent": "Agent",
+    "n": "Patients",
+    "age_median": "Median age",
+    "cr_percent": "CR, %",
+    "mrd_negativity_percent": "MRD-negative, %",
+    "mrd_method": "Method",
+    "mrd_sensitivity": "Sensitivity",
+    "os_percent": "OS, %",
+    "os_years": "at, years",
+    "os_median_months": "Median OS, months",
+    "source": "Where",
+}
+"""The columns of the regimen table, with their heads."""
+
+REGIMEN_NUMBERS = frozenset(
+    ("n", "age_median", "cr_percent", "mrd_negativity_percent", "os_percent", "os_years",
+     "os_median_months")
+)  # fmt: skip
+"""Those of them that sort as numbers."""
+
 _FEW = 5
 """Events in a group below which a log-rank test is read with care."""
 

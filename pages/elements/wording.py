@@ -111,6 +111,12 @@ def age_range(limits: str) -> str:
     return re.sub(r"\b90\b", "90+", limits)
 
 
+def inside(label: str) -> str:
+    """Return a label as it reads inside a sentence: 'risk group', but 'MRD at 3 months', 'Ph status'."""
+    plain = label[1:2].islower() and not label.startswith("Ph")
+    return label[:1].lower() + label[1:] if plain else label
+
+
 def short_timepoint(label: str) -> str:
     """Return the shortest form of an MRD timepoint or its variable: 'Cycle 1', '3 mo'."""
     text = (

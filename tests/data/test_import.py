@@ -203,14 +203,14 @@ def test_a_damaged_snapshot_is_refused(source: Path, folder: Path) -> None:
     [
         "DELETE FROM patients",
         "CREATE TABLE x (a INTEGER)",
-        "COPY patients TO '/tmp/x.csv'",
+        "COPY patients TO 'out.csv'",
         "SELECT * FROM read_csv('/etc/passwd')",
-        "ATTACH '/tmp/x.duckdb'",
+        "ATTACH 'out.duckdb'",
         "INSTALL httpfs",
         "LOAD httpfs",
         "SET enable_external_access = true",
         "SET lock_configuration = false",
-        "EXPORT DATABASE '/tmp/x'",
+        "EXPORT DATABASE 'out'",
     ],
 )
 def test_the_query_connection_reads_the_snapshot_and_nothing_else(
