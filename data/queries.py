@@ -46,8 +46,8 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The title as every screen shows it: a synthetic cohort says so."""
-        return f"{self.title} (synthetic)" if self.synthetic else self.title
+        """The title as every screen shows it: synthetic or real."""
+        return f"{self.title} ({'synthetic' if self.synthetic else 'real'})"
 
 
 @dataclass(frozen=True)
@@ -165,18 +165,14 @@ def level_counts(
     cohort: CohortFilter,
     variables: Dictionary,
     names: Sequence[str],
-    *,
-    keep_own_condition: bool = False,
 ) -> dict[str, dict[str, int]]:
     """Return for each variable the patients per level, given every condition but its own.
 
-    That is what a filter button has to say: how many there would be with this level chosen. With
-    `keep_own_condition` it counts inside the cohort itself.
+    That is what a filter button has to say: how many there would be with this level chosen.
     """
     texts, parameters = [], dict[str, object]()
     for name in names:
-        others = cohort if keep_own_condition else cohort.without(name)
-        where, values = others.where(variables)
+        where, values = cohort.without(name).where(variables)
         template = sql_text("query_level_counts").replace("{name}", name)
         texts.append(
             template.replace("{level}", variables[name].level_sql).replace("{selection}", where)
@@ -187,6 +183,18 @@ def level_counts(
         for row in records(snapshot, "\nUNION ALL\n".join(texts), parameters):
             counts[row["variable"]][row["level"]] = row["n"]
     return counts
+
+
+def levels_of_endpoint(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, endpoint: str, by: str
+) -> dict[str, int]:
+    """Return how many patients of a cohort have each level, of those in an endpoint."""
+    where, parameters = cohort.where(variables)
+    text = sql_text("query_levels_of_endpoint").replace("{level}", variables[by].level_sql)
+    rows = records(
+        snapshot, text.replace("{selection}", where), {**parameters, "endpoint": endpoint}
+    )
+    return {row["level"]: row["n"] for row in rows}
 
 
 def attrition(
@@ -245,22 +253,27 @@ def event_rows(
     -------
     pandas.DataFrame
         patient_id, the column `by`, time and event, and known_day: the day from the endpoint's origin
-        on which the group is known (NaN: at baseline). For a variable that changes from a day on, such
-        as a transplant, the group is what was true on the landmark day and is known to everybody;
-        `later` is True for those who change after it.
+        on which the group, and whatever else the cohort was selected by, is known (NaN: at baseline).
+        For a variable that changes from a day on, such as a transplant, the group is what was true on
+        the landmark day and is known to everybody; `later` is True for those who change after it, and
+        `undated` for those of whom nobody knows when they did.
     """
-    known, later, group = "NULL::INTEGER", "FALSE", ""
+    later, undated, group = "FALSE", "FALSE", ""
     if by:
         variable = variables[by]
         group = f"{variable.level_sql} AS {variable.column}, "
-        if variable.day_column:
+        if variable.known == "from a day on" and variable.day_column:
             day = f"subjects.{quoted(variable.day_column)} - t.origin_day"
-            if variable.known == "from a day on":
-                group = f"if({day} <= $landmark, 'yes', 'no') AS {variable.column}, "
-                later = f"coalesce({day} > $landmark, FALSE)"
-            else:
-                known = day
-    groups = f"patient_id, {group}{known} AS known_day, {later} AS later, "
+            group = f"if({day} <= $landmark, 'yes', 'no') AS {variable.column}, "
+            later = f"coalesce({day} > $landmark, FALSE)"
+            undated = f"{variable.column} = 'yes' AND {day} IS NULL"
+    days = [
+        f"subjects.{quoted(str(variables[name].day_column))} - t.origin_day"
+        for name in dict.fromkeys([*([by] if by else []), *(name for name, _ in cohort)])
+        if variables[name].known == "at a day"
+    ]
+    known = f"greatest({', '.join(days)})" if days else "NULL::INTEGER"
+    groups = f"patient_id, {group}{known} AS known_day, {later} AS later, {undated} AS undated, "
     where, parameters = _comparable(cohort, variables, (by,) if by else ())
     text = sql_text("query_event_rows").replace("{groups}", groups).replace("{selection}", where)
     return query(snapshot, text, parameters | {"endpoint": endpoint, "landmark": landmark_days})

@@ -13,6 +13,7 @@ if mrd_view.without_mrd(cohort):
     st.stop()
 mrd_view.controls(cohort, view)
 result = mrd_view.answer(cohort, view)
+mrd_view.guards(view, result)
 left, right = st.columns([1.12, 1], gap="medium")
 with left, frame.part("The rates"):
     mrd_view.figure(cohort, view, result)
@@ -26,5 +27,5 @@ with right, frame.part("The levels over time"):
 with frame.part("The response over time"):
     mrd_view.dynamics(cohort)
 with frame.part("The summary in plain words"):
-    mrd_view.in_plain_words(cohort, result)
+    mrd_view.in_plain_words(cohort, view, result)
 mrd_view.footer(cohort, view, result)

@@ -96,12 +96,15 @@ def survival(
         rows = queries.event_rows(
             snapshot, cohort, variables, endpoint=endpoint, by=by, landmark_days=landmark_days
         )
+        undated = rows["undated"].astype(bool)
         chosen = landmark(
-            rows, day=landmark_days, time="time", event="event", known_day="known_day"
+            rows[~undated], day=landmark_days, time="time", event="event", known_day="known_day"
         )
         later = int(chosen.kept["later"].sum())
         table = event_table(chosen.kept, time="time", event="event", by=columns)
     left_out = _left_out(snapshot, cohort, variables, endpoint, by)
+    if by and landmark_days is not None and undated.any():
+        left_out[f"{variables[by].level('yes').name} without a date"] = int(undated.sum())
     if by:
         table = _without_small_groups(table, variables[by], left_out)
     km = kaplan_meier(table, by=columns)
@@ -153,9 +156,7 @@ def _left_out(
     if by:
         variable = variables[by]
         compared = variable.compared or tuple(level.value for level in variable.levels)
-        counts = queries.level_counts(snapshot, cohort, variables, (by,), keep_own_condition=True)[
-            by
-        ]
+        counts = queries.levels_of_endpoint(snapshot, cohort, variables, endpoint=endpoint, by=by)
         for value, n in counts.items():
             if value not in compared:
                 reasons[variable.level(value).name] = n

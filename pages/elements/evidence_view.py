@@ -15,7 +15,7 @@ from analytics.proportion import proportion
 from data import published
 from data.store import SnapshotError, find
 from data.variables import Variable
-from pages.elements import access, evidence, frame, sidebar, tables, wording
+from pages.elements import access, evidence, frame, link, sidebar, tables, wording
 from pages.elements.charts.forest import study_forest
 from pages.elements.charts.regimens import regimen_chart, setting_styles
 from pages.elements.charts.theme import ALL, Style, markdown_mark, styles
@@ -88,15 +88,14 @@ def shown(cohort: Cohort, chosen: str) -> Cohort:
 
 def choose(cohort: Cohort, chosen: str) -> None:
     """Draw the choice of part and, where it matters, of publication."""
-    st.session_state["choice_part"] = chosen
+    link.put("choice_part", chosen)
 
     def changed() -> None:
-        frame.set_option(cohort, "part", st.session_state["choice_part"])
+        frame.set_option("part", st.session_state["choice_part"])
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if chosen in _TABLES:
-            frame.select(
-                cohort, "Publication", "publication", _publications(), publication(cohort),
+            frame.select("Publication", "publication", _publications(), publication(cohort),
                 default=_default_publication(cohort), width=230,
             )  # fmt: skip
         st.segmented_control(
@@ -161,10 +160,10 @@ def _summary(cohort: Cohort, found: Sequence[Comparison]) -> None:
     if counts[evidence.NOT_IN_COHORT]:
         text += f", {counts[evidence.NOT_IN_COHORT]} are not in the cohort tables"
     text += f", **{counts[evidence.DIFFERS]}** differ." if counts[evidence.DIFFERS] else "."
-    who = (
-        f"Computed now from all patients of {wording.escape(study.name)}, whatever the filters say."
-    )
-    st.markdown(f"{text} {who}")
+    text += f" Computed now from all patients of {wording.escape(study.name)}, whatever the filters say."
+    if study.synthetic:
+        text += " The cohort was built to agree: this checks the calculation and is no evidence."
+    st.markdown(text)
 
 
 def _forest(found: Sequence[Comparison], name: str) -> None:
@@ -288,8 +287,8 @@ def _beside(cohort: Cohort) -> None:
     setting = cohort.choice("setting", settings, _EVERY)
     assay = cohort.choice("assay", assays, _EVERY)
     with st.container(horizontal=True):
-        frame.select(cohort, "Setting", "setting", settings, setting, default=_EVERY, width=260)
-        frame.select(cohort, "MRD assay", "assay", assays, assay, default=_EVERY)
+        frame.select("Setting", "setting", settings, setting, default=_EVERY, width=260)
+        frame.select("MRD assay", "assay", assays, assay, default=_EVERY)
     _mrd_beside(cohort, setting, assay)
     for code, names in (("RFS", ("RFS", "LFS")), ("OS", ("OS",))):
         _survival_beside(cohort, code, names, setting)

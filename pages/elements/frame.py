@@ -183,13 +183,13 @@ def _nobody(cohort: Cohort) -> None:
     st.stop()
 
 
-def set_option(cohort: Cohort, name: str, value: str | None) -> None:
+def set_option(name: str, value: str | None) -> None:
     """Replace one choice of the view, from a widget's callback."""
-    link.change(cohort.view.with_option(name, value))
+    view: View = st.session_state[link.VIEW]
+    link.change(view.with_option(name, value))
 
 
 def select(
-    cohort: Cohort,
     label: str,
     option: str,
     choices: Mapping[str, str],
@@ -208,11 +208,11 @@ def select(
         The default is not written into the link.
     """
     key = f"choice_{option}"
-    st.session_state[key] = current
+    link.put(key, current)
 
     def changed() -> None:
         value = st.session_state[key]
-        set_option(cohort, option, None if value == default else value)
+        set_option(option, None if value == default else value)
 
     st.selectbox(
         label,
@@ -267,5 +267,7 @@ def footer(cohort: Cohort, *parts: str) -> None:
     words = [wording.escape(cohort.study.name), f"snapshot {cohort.snapshot.hash}"]
     if cohort.study.data_cutoff:
         words.append(f"cut-off {wording.escape(cohort.study.data_cutoff)}")
-    words += [cohort.words, *(part for part in parts if part), f"v{VERSION}"]
+    cited = wording.escape(cohort.study.citation)
+    words += [cohort.words, *(part for part in parts if part), cited, f"v{VERSION}"]
+    words = [word for word in words if word]
     st.markdown(f":small[:gray[{' · '.join(words)}]]")

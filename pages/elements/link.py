@@ -8,6 +8,7 @@ address written, so that the Back button undoes one choice at a time and is neve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -73,14 +74,28 @@ def current_view(study_id: str, variables: Dictionary) -> View:
         If the link asks for a variable or a level that the study does not have.
     """
     view: View | None = st.session_state.get(VIEW)
-    if st.session_state.pop(_CHANGED, False) and view is not None:
+    if _CHANGED in st.session_state and view is not None:
         # A click on a widget: the address the browser sent with it can be one click old.
         st.query_params.from_dict(view.to_query())
         st.session_state[_WRITTEN] = view.to_query()
+        # Last, so that a run stopped by the next click before the address is written does it again.
+        del st.session_state[_CHANGED]
     elif view is None or _moved() or view.study_id != study_id:
         view = _read(study_id, variables)
         st.session_state[VIEW], st.session_state[_WRITTEN] = view, _address()
     return view
+
+
+def put(key: str, value: Any) -> None:
+    """Have a widget show a value, before it is drawn.
+
+    Only where it shows another one: a value that the server sets overwrites what the user clicked
+    while the page was still on its way, and the click is lost.
+    """
+    shown = st.session_state.get(key)
+    same = sorted(shown) == sorted(value) if isinstance(shown, list) else shown == value
+    if key not in st.session_state or not same:
+        st.session_state[key] = value
 
 
 def change(view: View) -> None:

@@ -28,7 +28,7 @@ _DENOMINATORS = {
 _EXPLAINED = {
     "evaluable": "Evaluable: a sample in the window; below LOD{count} counts as not negative.",
     "evaluable without below LOD": "Evaluable: a sample in the window; below LOD{count} is left out.",
-    "all in remission": "All patients of the cohort; without a sample counts as not negative.",
+    "all in remission": "All in remission: whoever has no sample counts as not negative.",
 }
 
 
@@ -84,14 +84,22 @@ def without_mrd(cohort: Cohort) -> bool:
 def controls(cohort: Cohort, view: MrdView) -> None:
     """Draw grouping and denominator."""
     with st.container(horizontal=True):
-        frame.select(
-            cohort, "Group by", "by", _groupings(cohort),
+        frame.select("Group by", "by", _groupings(cohort),
             view.by.name if view.by else _NOBODY, default=_default_group(cohort),
         )  # fmt: skip
-        frame.select(
-            cohort, "Denominator", "denominator", _DENOMINATORS, view.denominator,
+        frame.select("Denominator", "denominator", _DENOMINATORS, view.denominator,
             default="evaluable",
         )  # fmt: skip
+
+
+def guards(view: MrdView, result: Negativity) -> None:
+    """Warn where missing samples make the rate."""
+    if view.denominator == "all in remission":
+        missing = (result.samples["status"] == "not assessed").mean()
+        frame.guard(
+            "Missing samples",
+            f"{wording.percent(missing)} of all timepoints have no sample and count as not negative.",
+        )
 
 
 def answer(cohort: Cohort, view: MrdView) -> Negativity:
@@ -115,10 +123,10 @@ def figure(cohort: Cohort, view: MrdView, result: Negativity) -> None:
             for level in view.by.levels
             if level.value in present
         ]
-        # With three groups or more the table's test, of two, has another P.
-        test = "Fisher" if len(groups) < 3 else f"{len(groups)} groups,"
+        # Of three groups or more; the table's test compares two, and the footer says so.
+        test = "Fisher" if len(groups) < 3 else ""
         tests = {
-            timepoint: f"{test} {wording.p_value(p)}" if wording.p_value(p) else ""
+            timepoint: f"{test} {wording.p_value(p)}".strip() if wording.p_value(p) else ""
             for timepoint, p in result.figure.p_values.items()
         }
     if not groups or not rates["evaluable"].any():
@@ -131,7 +139,8 @@ def figure(cohort: Cohort, view: MrdView, result: Negativity) -> None:
 
 def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     """Write the rates as the papers' Table 2."""
-    st.subheader("Negative / evaluable, % (exact 95% CI)", anchor=False)
+    of = "all" if view.denominator == "all in remission" else "evaluable"
+    st.subheader(f"Negative / {of}, % (exact 95% CI)", anchor=False)
     shown = tables.negativity(result.everybody, result.blocks, cohort.variables)
     st.table(shown, border="horizontal", hide_index=True)
     below = result.samples[result.samples["status"] == "below LOD"]
@@ -203,9 +212,10 @@ def dynamics(cohort: Cohort) -> None:
         frame.page_link("Survival", view, "Their curves", ":material/show_chart:")
 
 
-def in_plain_words(cohort: Cohort, result: Negativity) -> None:
+def in_plain_words(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     """Offer the result in plain words."""
-    frame.in_plain_words(plain.negativity(result, cohort.study, cohort.filter, cohort.variables))
+    text = plain.negativity(result, cohort.study, cohort.filter, cohort.variables, view.denominator)
+    frame.in_plain_words(text)
 
 
 def footer(cohort: Cohort, view: MrdView, result: Negativity) -> None:
@@ -214,4 +224,5 @@ def footer(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     frame.footer(
         cohort, wording.escape(assays), f"denominator: {_DENOMINATORS[view.denominator].lower()}",
         "Clopper–Pearson 95% CI", "Fisher’s exact test, two-sided, P not adjusted",
+        "in the figure of all groups together, in the table block by block",
     )  # fmt: skip

@@ -125,7 +125,9 @@ def disposition(cohort: Cohort) -> None:
 
 def table_one(cohort: Cohort) -> None:
     """Write Table 1 by the grouping that the link asks for."""
-    allowed = {v.name: v for v in cohort.variables.groupable}
+    # A test of baseline against outcome would ignore how long each was followed.
+    groupable = cohort.variables.groupable
+    allowed = {v.name: v for v in groupable if v.known != "with the outcome"}
     by = cohort.choice("by", allowed, _default_group(cohort))
     shown = {name: label for name, label in {_NOBODY: "No grouping"}.items()} | {
         name: variable.label for name, variable in allowed.items()
@@ -133,12 +135,17 @@ def table_one(cohort: Cohort) -> None:
     words = "" if by == _NOBODY else f" by {wording.inside(allowed[by].label)}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(f"Table 1. Characteristics{wording.escape(words)}", anchor=False)
-        frame.select(cohort, "Group by", "by", shown, by, default=_default_group(cohort))
+        frame.select("Group by", "by", shown, by, default=_default_group(cohort))
     group = None if by == _NOBODY else by
     result = access.table_one(cohort.snapshot, cohort.filter, _rows(cohort, group), group)
     st.table(
         tables.table_one(result, cohort.variables, group), border="horizontal", hide_index=True
     )
+    patients = access.subjects(cohort.snapshot, cohort.filter)
+    without = int(patients[group].isna().sum()) if group else 0
+    if without:
+        missing = f"{wording.count(without, 'patient')} without {wording.inside(allowed[by].label)}"
+        st.markdown(f":small[:gray[{wording.escape(missing)} not in this table.]]")
 
 
 def _default_group(cohort: Cohort) -> str:
@@ -200,6 +207,7 @@ def footer(cohort: Cohort) -> None:
     frame.footer(
         cohort, f"n = {n}", "median (range), count/known (percent)",
         "Wilcoxon rank-sum or Kruskal–Wallis, Fisher’s exact test, P not adjusted",
-        "SMD largest standardised difference", "follow-up by reverse Kaplan–Meier",
+        "SMD largest standardised difference, – where groups do not overlap at all",
+        "follow-up by reverse Kaplan–Meier",
         "rate with exact 95% CI",
     )  # fmt: skip

@@ -30,7 +30,8 @@ def table(cohort: Cohort) -> None:
     """Show the patients, with the columns chosen, and offer all of their columns as a file."""
     rows = access.subjects(cohort.snapshot, cohort.filter)
     labels = {name: _label(cohort, name) for name in rows.columns if rows[name].notna().any()}
-    file = f"{cohort.study.study_id}-{cohort.snapshot.hash}-patients.csv"
+    kind = "synthetic" if cohort.study.synthetic else "real"
+    file = f"{cohort.study.study_id}-{kind}-{cohort.snapshot.hash}-patients.csv"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown(
             f"**{wording.count(len(rows), 'patient')}** · {len(labels)} columns · "

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from analytics.mrd import Denominator
 from data.cohort import CohortFilter
 from data.endpoints import Endpoint
 from data.queries import Study
@@ -100,9 +102,14 @@ def survival(
 
 
 def negativity(
-    result: Negativity, study: Study, cohort: CohortFilter, variables: Dictionary
+    result: Negativity,
+    study: Study,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    denominator: Denominator,
 ) -> str:
     """Return the MRD negativity of a cohort in plain words."""
+    everybody = denominator == "all in remission"
     patients = result.samples["patient_id"].nunique()
     lines = [*_people(patients, study, cohort, variables), _MRD]
     for row in result.everybody.itertuples(index=False):
@@ -110,9 +117,8 @@ def negativity(
         if not row.evaluable:
             lines.append(f"{when}, nobody was tested.")
             continue
-        lines.append(
-            f"{when}, the test found no cells in {in_ten(row.rate)} of the {row.evaluable} tested."
-        )
+        whom = f"all {row.evaluable}, tested or not" if everybody else f"the {row.evaluable} tested"
+        lines.append(f"{when}, the test found no cells in {in_ten(row.rate)} of {whom}.")
         if row.evaluable < _FEW_PEOPLE:
             lines.append(f"{_between(row.low, row.high)} {_few(int(row.evaluable))}")
     lines.append("Not all were tested each time. So the steps do not show the same people.")
@@ -183,9 +189,22 @@ def _rates(result: Survival, by: Variable | None, years: int, outcome: str) -> l
         row = result.row(level, at).iloc[0]
         group = _group(by, level)
         time = "one year" if years == 1 else "two years"
-        lines.append(f"After {time}, {in_ten(row['survival'])} {group}were {outcome}.")
-        lines.append(_between(row["low"], row["high"]))
+        if row["survival"] in (0, 1):
+            lines += _without_exception(row, group, time, outcome)
+        else:
+            lines.append(f"After {time}, {in_ten(row['survival'])} {group}were {outcome}.")
+            lines.append(_between(row["low"], row["high"]))
     return lines
+
+
+def _without_exception(row: Any, group: str, time: str, outcome: str) -> list[str]:
+    """Say that nobody or everybody had an event, without promising it: few were followed so long."""
+    event = "die" if outcome == "alive" else "relapse or die"
+    followed = "Only one was" if row["n_risk"] == 1 else f"{row['n_risk']} were"
+    lines = [f"Within {time}, no one {group}was seen to {event}."]
+    if row["survival"] == 0:
+        lines = [f"Within {time}, all {group}whom one could follow for so long did {event}."]
+    return [*lines, f"{followed} still followed then.", _between(row["low"], row["high"])]
 
 
 def _group(by: Variable | None, level: Level | None) -> str:

@@ -63,6 +63,8 @@ def mrd_rule(study: Study) -> str:
         "(flow, PCR). **Positive**: at or above the limit of detection, marrow or blood. "
         "**Below LOD**: found, under the limit of detection. **Indeterminate**: nothing found, but in "
         "blood or with a shallower assay; never counted as negative.]\n\n"
+        ":small[**Early responder**: negative at the first timepoint. **Late responder**: positive "
+        "there, negative later. **Non-responder**: positive at least once, never negative.]\n\n"
         f":small[Samples before alloSCT, CAR T cells and relapse, from "
         f"{wording.escape(study.day_zero_label)}. {windows}.]"
     )
@@ -71,14 +73,21 @@ def mrd_rule(study: Study) -> str:
 def _study(snapshot: Snapshot) -> None:
     served = {s.study_id: s for s in snapshots() if s.current}
     served[snapshot.study_id] = snapshot
-    st.session_state["choice_study"] = snapshot.study_id
+    link.put("choice_study", snapshot.study_id)
     st.selectbox(
         "Study",
         sorted(served),
         format_func=lambda study_id: access.study(served[study_id]).name,
         key="choice_study",
-        on_change=lambda: link.change(View(st.session_state["choice_study"])),
+        on_change=_study_changed,
     )
+
+
+def _study_changed() -> None:
+    view: View = st.session_state[link.VIEW]
+    if view.cohort or view.options:
+        st.toast("Filters and grouping belong to a study: they are lifted. Undo brings them back.")
+    link.change(View(st.session_state["choice_study"]))
 
 
 def _timepoint(variables: Dictionary, view: View) -> str:
@@ -99,7 +108,7 @@ def chosen_timepoint(variables: Dictionary, view: View) -> Variable | None:
 
 
 def _timepoint_control(variables: Dictionary, current: str) -> None:
-    st.session_state["choice_timepoint"] = current
+    link.put("choice_timepoint", current)
 
     def changed() -> None:
         view: View = st.session_state[link.VIEW]
@@ -131,7 +140,7 @@ def _pills(
     order = [level.value for level in variable.levels] + [MISSING]
     values = [value for value in order if everyone.get(value) or value in chosen]
     key = f"filter_{variable.name}"
-    st.session_state[key] = chosen
+    link.put(key, chosen)
 
     def changed() -> None:
         now: View = st.session_state[link.VIEW]
@@ -161,7 +170,7 @@ def _range(snapshot: Snapshot, variable: Variable, view: View) -> None:
         return
     key = f"filter_{variable.name}"
     condition = view.cohort.get(variable.name) or (low, high)
-    st.session_state[key] = tuple(min(max(float(bound), low), high) for bound in condition)
+    link.put(key, tuple(min(max(float(bound), low), high) for bound in condition))
 
     def changed() -> None:
         now: View = st.session_state[link.VIEW]

@@ -78,10 +78,14 @@ def _default_horizon(cohort: Cohort, endpoint: Endpoint) -> str:
 def landmarks(cohort: Cohort, endpoint: Endpoint) -> dict[str, int]:
     """Return the landmarks that a study offers for each variable known after the origin, in days.
 
-    The target day of an MRD timepoint; for the response over all timepoints the last one; for a
-    transplant its median day in the study, from the endpoint's origin.
+    The target day of an MRD timepoint, or the last day of its window where time starts on day 0
+    already; for the response over all timepoints the last of these; for a transplant its median day
+    in the study, from the endpoint's origin.
     """
-    targets = {t.variable: t.target_day for t in cohort.study.timepoints}
+    from_day_zero = not endpoint.origin or cohort.study.remission_is_day_zero
+    targets = {
+        t.variable: t.last_day if from_day_zero else t.target_day for t in cohort.study.timepoints
+    }
     offered = dict(targets)
     subjects = access.subjects(cohort.snapshot, CohortFilter())
     for name, variable in cohort.variables.items():
@@ -99,13 +103,11 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     """Draw endpoint, grouping, time origin, horizon and size."""
     derivable = access.derivability(cohort.snapshot)
     endpoints = {
-        code: f"{e.short} (not derivable)"
-        if derivable[code].refused_because
-        else f"{e.short}, censored at alloSCT"
-        if "," in e.label
-        else e.label
+        code: (f"{e.short}, censored at alloSCT" if "," in e.label else e.label)
+        if derivable[code].refused_because is None
+        else f"{e.short} (not derivable)"
         for code, e in ENDPOINTS.items()
-        if not e.competing
+        if not e.competing and not ("," in e.label and derivable[code].refused_because)
     }
     groups = {_NOBODY: "All patients"} | {v.name: v.label for v in _groupings(cohort).values()}
     current = str(view.landmark_days or "")
@@ -117,15 +119,15 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     }
     default_horizon = _default_horizon(cohort, view.endpoint)
     with st.container(horizontal=True):
-        frame.select(cohort, "Endpoint", "endpoint", endpoints, view.endpoint.code,
+        frame.select("Endpoint", "endpoint", endpoints, view.endpoint.code,
                      default=cohort.study.default_endpoint)  # fmt: skip
-        frame.select(cohort, "Group by", "by", groups, view.by.name if view.by else _NOBODY,
+        frame.select("Group by", "by", groups, view.by.name if view.by else _NOBODY,
                      default=_NOBODY)  # fmt: skip
-        frame.select(cohort, "Time from", "landmark_days", origins, current, default="")
-        frame.select(cohort, "Show to", "horizon", _HORIZONS, str(view.horizon_months),
+        frame.select("Time from", "landmark_days", origins, current, default="")
+        frame.select("Show to", "horizon", _HORIZONS, str(view.horizon_months),
                      default=default_horizon, width=120)  # fmt: skip
         sizes = {"S": "Small", "M": "Medium", "L": "Large"}
-        frame.select(cohort, "Figure size", "size", sizes, view.size, default="S", width=120)
+        frame.select("Figure size", "size", sizes, view.size, default="S", width=120)
 
 
 def refused(cohort: Cohort, view: SurvivalView) -> bool:
@@ -172,46 +174,44 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
         frame.guard("Too few", _reasons("Not drawn", small))
     undated = {r: n for r, n in result.left_out.items() if "without a date" in r}
     if undated:
-        frame.guard(
-            "Left out",
-            _reasons("Events or remissions without a date are not in the curves", undated),
-        )
+        events = [r for r in undated if r.startswith(("death", "relapse"))]
+        bias = " Known events are missing: the curve lies too high." if events else ""
+        frame.guard("Left out", _reasons("Not in the curves", undated) + bias)
 
 
 def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
     """Warn where a group or a filter rests on something known only after the time origin."""
-    offered = landmarks(cohort, view.endpoint)
-    named = [name for name, _ in cohort.filter]
-    for name in dict.fromkeys([*([view.by.name] if view.by else []), *named]):
-        variable = cohort.variables[name]
+    by = view.by.name if view.by else None
+    named = dict.fromkeys([*([by] if by else []), *(name for name, _ in cohort.filter)])
+    late = [cohort.variables[name] for name in named if cohort.variables[name].day_column]
+    changing = [v for v in late if v.known == "from a day on" and v.name != by]
+    for variable in [cohort.variables[name] for name in named]:
         if variable.known == "with the outcome":
-            lifted = cohort.view.with_cohort(cohort.filter.without(name))
-            sentence = (
-                "The cohort is chosen by its outcome: these curves describe nobody’s prospects."
-            )
-            frame.guard("Outcome", sentence, "Lift this filter", frame.link.change, (lifted,))
-        if variable.known == "at baseline" or name not in offered:
-            continue
-        day = offered[name]
-        grouped = view.by is not None and name == view.by.name
-        changing = variable.known == "from a day on"
-        if view.landmark_days is not None and (
-            grouped or (not changing and view.landmark_days >= day)
-        ):
-            continue
-        if changing and not grouped and view.landmark_days is not None:
-            sentence = (
-                f"The filter on {wording.inside(variable.label)} also looks past the landmark."
-            )
-            remedy, action = (
-                "Lift this filter",
-                cohort.view.with_cohort(cohort.filter.without(name)),
-            )
-        else:
-            sentence = f"{variable.label} is known only in patients still event-free then."
-            remedy = f"Start at {wording.month_label(day)}"
-            action = cohort.view.with_option("landmark_days", str(day))
-        frame.guard("Immortal time", wording.escape(sentence), remedy, frame.link.change, (action,))
+            sentence = "The cohort is chosen by its outcome: these curves are nobody’s prospects."
+            _lift(cohort, "Outcome", sentence, variable)
+    if view.landmark_days is None and late:
+        offered = landmarks(cohort, view.endpoint)
+        what = wording.escape(wording.listed(wording.inside(v.label) for v in late))
+        is_are = "is" if len(late) == 1 else "are"
+        sentence = (
+            f"{what[:1].upper()}{what[1:]} {is_are} known only in patients still event-free then."
+        )
+        days = [offered[v.name] for v in late if v.name in offered]
+        if not days:
+            frame.guard("Immortal time", f"{sentence} Without dates no landmark can set it right.")
+            return
+        remedy = f"Start at {wording.month_label(max(days))}"
+        action = cohort.view.with_option("landmark_days", str(max(days)))
+        frame.guard("Immortal time", sentence, remedy, frame.link.change, (action,))
+    for variable in changing if view.landmark_days is not None else ():
+        what = wording.inside(variable.label)
+        sentence = f"The filter on {what} also counts what came after the landmark."
+        _lift(cohort, "Immortal time", wording.escape(sentence), variable)
+
+
+def _lift(cohort: Cohort, badge: str, sentence: str, variable: Variable) -> None:
+    lifted = cohort.view.with_cohort(cohort.filter.without(variable.name))
+    frame.guard(badge, sentence, "Lift this filter", frame.link.change, (lifted,))
 
 
 def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
@@ -222,12 +222,15 @@ def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
         if n
         else "nobody is left out"
     )
+    why = (
+        "Whoever had an event before could not reach every group; groups are as known on that day."
+        if view.by
+        else "Time starts there."
+    )
     if n_later:
         text += f"; {wording.count(n_later, 'patient')} changed group later and stay as on that day"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f"{text}. Groups are as known on that day.", width="stretch" if n == 0 else "content"
-        )
+        st.markdown(f"{text}. {why}", width="stretch" if n == 0 else "content")
         if n:
             with st.popover("List them", type="tertiary"):
                 st.markdown(_reasons("Why", {str(k): int(v) for k, v in reasons.items()}))
@@ -340,7 +343,8 @@ def footer(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
     parts = [
         f"n = {result.n}, {wording.count(result.n_event, 'event')} ({view.endpoint.events})",
         "Kaplan–Meier, 95% CI log-log, at 100% and 0% the exact limit for those at risk",
-        "median follow-up by reverse Kaplan–Meier",
+        "tests and ratio over the whole follow-up",
+        "median follow-up, of the whole cohort, by reverse Kaplan–Meier",
     ]
     if result.test is not None and view.by is not None:
         parts.append("log-rank, two-sided; Cox, Efron ties")

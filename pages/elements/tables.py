@@ -106,8 +106,13 @@ def _milestone(result: Survival, at: Mapping[Hashable, Any], last: float) -> str
     if result.landmark is not None and at["time"] <= result.landmark.day:
         return "–"
     if math.isnan(at["survival"]):
-        return f":small[:gray[followed to {wording.months(last, 1)} mo]]"
+        # Rounded down: 364 days are not yet the year that is asked for.
+        months = math.floor(10 * last / wording.DAYS_PER_MONTH) / 10
+        return f":small[:gray[followed to {months:.1f} mo]]"
     limits = wording.percent_interval(at["low"], at["high"])
+    if at["survival"] == 0:
+        # The limit rests on the last at risk alone, and says little else than that.
+        limits += f", {at['n_risk']} at risk"
     return f"**{wording.percent(at['survival'])}** {limits}"
 
 
@@ -149,21 +154,24 @@ def hazard_ratio(result: Survival) -> str:
 
 
 def _restricted_mean(result: Survival) -> str:
+    """Return the restricted means from the origin, or from the landmark, and their difference."""
     mean = result.mean
     assert mean is not None
-    levels: Sequence[Level | None] = result.levels or (None,)
-    values = [wording.months(result.row(level, mean.groups).iloc[0]["mean"], 1) for level in levels]
-    text = f"Restricted mean to {wording.months(mean.tau)} months: {wording.listed(values)}"
-    if len(levels) == 2:
-        first = result.levels[0].value
-        line = mean.differences.iloc[0]
-        sign = 1 if line["group_1"] == first else -1
-        low, high = sorted(sign * line[limit] for limit in ("low", "high"))
-        text += (
-            f", difference {wording.months(sign * line['difference'], 1)} "
-            f"(95% CI {wording.months(low, 1)} to {wording.months(high, 1)})"
-        )
-    return text
+    start = result.landmark.day if result.landmark else 0
+    rows = [result.row(level, mean.groups).iloc[0] for level in result.levels or (None,)]
+    values = [wording.months(row["mean"] - start, 1) for row in rows]
+    span = "" if result.landmark is None else f"from {wording.month_label(start)} "
+    text = f"Restricted mean {span}to {wording.month_label(mean.tau)}: {wording.listed(values)}"
+    if len(rows) != 2:
+        return text
+    line = mean.differences.iloc[0]
+    sign = 1 if line["group_1"] == result.levels[0].value else -1
+    low, high = sorted(sign * line[limit] for limit in ("low", "high"))
+    text += f", difference {wording.months(sign * line['difference'], 1)} "
+    if min(row["standard_error"] for row in rows) == 0:
+        # Its standard error of 0 would call a group without events known for certain.
+        return f"{text}(no interval: a group has no event)"
+    return f"{text}(95% CI {wording.months(low, 1)} to {wording.months(high, 1)})"
 
 
 def pairwise_rows(result: Survival, variable: Variable) -> pd.DataFrame:

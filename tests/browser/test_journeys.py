@@ -82,6 +82,19 @@ def test_two_quick_clicks_both_count(server: str, page: Page) -> None:
     expect(page).to_have_url(re.compile("ph_status=negative.*risk_group=high"))
 
 
+def test_four_quick_clicks_leave_page_and_address_in_agreement(server: str, page: Page) -> None:
+    page.goto(f"{server}/survival?study=short2025")
+    cohort_line(page, "161 of 161 patients")
+    for label in ("High", "Ph-negative", "Positive", "AlloSCT in CR1"):
+        pill(page, label)
+    cohort_line(page, "6 of 161 patients")
+    expect(page).to_have_url(re.compile("allosct=yes"))
+    assert query(page) == {
+        "study": ["short2025"], "ph_status": ["negative"], "risk_group": ["high"],
+        "mrd_after_cycle_1": ["positive"], "allosct": ["yes"],
+    }  # fmt: skip
+
+
 def test_an_unknown_value_in_a_link_is_said(server: str, page: Page) -> None:
     page.goto(f"{server}/survival?study=short2025&risk_group=hihg")
     expect(page.get_by_text("‘hihg’ is not a level of Risk group")).to_be_visible()
@@ -94,7 +107,7 @@ def test_another_study_starts_without_the_filters_of_the_first(server: str, page
     page.goto(server + FIG_2B)
     cohort_line(page, "59 of 161 patients")
     page.get_by_role("combobox", name="Study").first.click()
-    page.get_by_role("option", name="Chiaretti 2004").click()
+    page.get_by_role("option", name="Chiaretti 2004 (real)").click()
     cohort_line(page, "95 of 95 patients")
     assert query(page) == {"study": ["chiaretti2004"]}
     page.go_back()

@@ -306,3 +306,26 @@ def test_a_transplant_after_the_landmark_does_not_make_a_transplanted_patient(ma
         "before": "yes", "on the day": "yes", "after": "no", "never": "no"
     }  # fmt: skip
     assert list(rows.index[rows["later"]]) == ["after"]
+
+
+def test_an_undated_transplant_is_in_no_group_of_a_landmark(made: Made) -> None:
+    made.patient("undated", treatments=[{"kind": "alloSCT"}])
+    made.patient("dated", treatments=[{"kind": "alloSCT", "start_day": 60}])
+    made.patient("never")
+    snapshot = made.publish()
+    rows = queries.event_rows(
+        snapshot, CohortFilter(), queries.dictionary(snapshot),
+        endpoint="RFS", by="allosct", landmark_days=100,
+    ).set_index("patient_id")  # fmt: skip
+    assert list(rows.index[rows["undated"]]) == ["undated"]
+
+
+def test_a_filter_on_mrd_is_held_to_the_landmark_like_a_grouping(made: Made) -> None:
+    made.patient("early sample", samples=[{"day": 70, "call": "negative"}])
+    made.patient("late sample", samples=[{"day": 130, "call": "negative"}])
+    snapshot = made.publish()
+    rows = queries.event_rows(
+        snapshot, CohortFilter(mrd_3_months=("negative",)), queries.dictionary(snapshot),
+        endpoint="OS", by=None, landmark_days=91,
+    ).set_index("patient_id")  # fmt: skip
+    assert rows["known_day"].to_dict() == {"early sample": 70, "late sample": 130}

@@ -139,6 +139,7 @@ def test_an_endpoint_that_cannot_be_derived_is_refused_with_the_reason() -> None
     assert not test.table
     given = run("pages/survival.py", {"study": "chiaretti2004", "by": "ph_status"})
     assert "death without a date (5)" in said(given)
+    assert "the curve lies too high" in said(given)
     assert given.table
 
 
@@ -233,6 +234,25 @@ def test_a_group_of_three_is_not_drawn_and_said_so() -> None:
     few = run("pages/survival.py", {"study": "short2025", "cytogenetics": "high hyperdiploidy"})
     assert "3 patients are too few for a curve" in said(few)
     assert not few.table
+
+
+def test_who_is_left_out_adds_up_to_the_cohort(
+    short2025: Snapshot, chiaretti2004: Snapshot
+) -> None:
+    from data.cohort import CohortFilter
+    from data.queries import dictionary
+    from pages.elements import answers
+
+    for snapshot, everybody, by in (
+        (chiaretti2004, 95, "sex"), (chiaretti2004, 95, "allosct"), (short2025, 161, "tp53_mutated")
+    ):  # fmt: skip
+        for day in (None, 183):
+            result = answers.survival(
+                snapshot, CohortFilter(), dictionary(snapshot), endpoint="RFS", by=by,
+                landmark_days=day, horizon_days=1460,
+            )  # fmt: skip
+            excluded = 0 if result.landmark is None else len(result.landmark.excluded)
+            assert result.n + sum(result.left_out.values()) + excluded == everybody
 
 
 def test_a_click_on_a_filter_changes_cohort_and_address_and_undo_takes_it_back() -> None:

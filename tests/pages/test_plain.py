@@ -88,7 +88,7 @@ def test_the_other_pages_read_at_eighth_grade_or_below(
 ) -> None:
     study = queries.study(short2025)
     result = answers.negativity(short2025, cohort, variables, by=None, denominator="evaluable")
-    assert grade(plain.negativity(result, study, cohort, variables)) <= 8
+    assert grade(plain.negativity(result, study, cohort, variables, "evaluable")) <= 8
     followed = answers.followed(short2025, cohort, variables, "RFS")
     counts = answers.disposition(short2025, cohort, variables)
     text = plain.overview(sum(counts.values()), followed, study, cohort, variables, counts)
@@ -101,10 +101,35 @@ def test_fig_2b_in_plain_words(short2025: Snapshot, variables: Dictionary) -> No
     assert "25 people" in text
     assert "(Ph-negative)" in text
     assert "(high risk)" in text
-    assert "all of those with no cells found were alive and still free of leukemia" in text
+    assert (
+        "Within two years, no one of those with no cells found was seen to relapse or die" in text
+    )
+    assert "4 were still followed then" in text
     assert "about 4 in 10 of those with cells still found" in text
     assert "this could be chance" in text
     assert "the gap may look too large" in text
+
+
+def test_who_was_tested_and_who_was_counted(short2025: Snapshot, variables: Dictionary) -> None:
+    everybody, study = CohortFilter(), queries.study(short2025)
+    for denominator, words in (
+        ("evaluable", "about 3 in 10 of the 79 tested"),
+        ("all in remission", "about 2 in 10 of all 161, tested or not"),
+    ):
+        result = answers.negativity(
+            short2025, everybody, variables, by=None, denominator=denominator
+        )
+        assert words in plain.negativity(result, study, everybody, variables, denominator)
+
+
+def test_a_curve_at_zero_is_no_promise_that_nobody_lives(
+    short2025: Snapshot, variables: Dictionary
+) -> None:
+    positive = HIGH.with_("mrd_after_cycle_1", ("positive",))
+    text, _ = survival(short2025, variables, positive, "allosct", 167, "RFS")
+    assert "none of those" not in text
+    assert "all of those without a transplant whom one could follow for so long" in text
+    assert "Only one was still followed then" in text
 
 
 @pytest.mark.parametrize(("cohort", "by", "landmark_days", "endpoint"), VIEWS)
