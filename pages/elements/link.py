@@ -81,8 +81,13 @@ def current_view(study_id: str, variables: Dictionary) -> View:
         # Last, so that a run stopped by the next click before the address is written does it again.
         del st.session_state[_CHANGED]
     elif view is None or _moved() or view.study_id != study_id:
+        first = view is None
         view = _read(study_id, variables)
         st.session_state[VIEW], st.session_state[_WRITTEN] = view, _address()
+        if not first:
+            # A message of ours may have crossed the browser's. It is told again where it stands;
+            # after Back it stands there already, and nothing changes.
+            st.query_params.from_dict(_address())
     return view
 
 
