@@ -307,14 +307,6 @@ _BASELINE = (
     Variable("lineage", "Lineage", "category"),
 )
 
-RAW_PATIENT_COLUMNS: tuple[str, ...] = (
-    *(v.name for v in _BASELINE),
-    "ph_status",
-    "risk_group",
-)
-"""The columns of a study's `patients` table that the dictionary names; any other is the study's own."""
-
-
 RESERVED: frozenset[str] = frozenset(
     (
         "study", "snapshot", "endpoint", "by", "landmark_days", "horizon", "size", "timepoint",

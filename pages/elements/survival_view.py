@@ -49,7 +49,7 @@ def read(cohort: Cohort) -> SurvivalView:
     """Return the choices of the link; what it leaves open follows the study."""
     endpoint = cohort.endpoint()
     by = cohort.choice("by", {_NOBODY: "", **_groupings(cohort)}, _NOBODY)
-    horizon = cohort.choice("horizon", _HORIZONS, _default_horizon(cohort, endpoint))
+    horizon = cohort.choice("horizon", _HORIZONS, _default_horizon(cohort))
     return SurvivalView(
         endpoint=endpoint,
         origin=cohort.study.day_zero_label
@@ -68,7 +68,7 @@ def _groupings(cohort: Cohort) -> dict[str, Variable]:
     return {v.name: v for v in groupable if v.known != "with the outcome"}
 
 
-def _default_horizon(cohort: Cohort, endpoint: Endpoint) -> str:
+def _default_horizon(cohort: Cohort) -> str:
     """Return four years, or less where nobody of the study was followed for that long."""
     followed = access.subjects(cohort.snapshot, CohortFilter())["follow_up_days"]
     longest = float(followed.max()) / wording.DAYS_PER_MONTH if followed.notna().any() else 48
@@ -102,12 +102,19 @@ def landmarks(cohort: Cohort, endpoint: Endpoint) -> dict[str, int]:
 def controls(cohort: Cohort, view: SurvivalView) -> None:
     """Draw endpoint, grouping, time origin, horizon and size."""
     derivable = access.derivability(cohort.snapshot)
+
+    def words(code: str, e: Endpoint) -> str:
+        censored = "," in e.label
+        if derivable[code].refused_because:
+            return f"{e.short} (not derivable)"
+        return f"{e.short}, censored at alloSCT" if censored else e.label
+
+    # What a link asks for stands in the choice, even where it is not offered.
     endpoints = {
-        code: (f"{e.short}, censored at alloSCT" if "," in e.label else e.label)
-        if derivable[code].refused_because is None
-        else f"{e.short} (not derivable)"
+        code: words(code, e)
         for code, e in ENDPOINTS.items()
-        if not e.competing and not ("," in e.label and derivable[code].refused_because)
+        if code == view.endpoint.code
+        or not (e.competing or ("," in e.label and derivable[code].refused_because))
     }
     groups = {_NOBODY: "All patients"} | {v.name: v.label for v in _groupings(cohort).values()}
     current = str(view.landmark_days or "")
@@ -117,7 +124,7 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     origins = {"": view.origin[:1].upper() + view.origin[1:].replace("complete ", "")} | {
         str(day): f"Landmark, {wording.month_label(day)}" for day in days if day
     }
-    default_horizon = _default_horizon(cohort, view.endpoint)
+    default_horizon = _default_horizon(cohort)
     with st.container(horizontal=True):
         frame.select("Endpoint", "endpoint", endpoints, view.endpoint.code,
                      default=cohort.study.default_endpoint)  # fmt: skip

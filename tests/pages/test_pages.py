@@ -143,6 +143,15 @@ def test_an_endpoint_that_cannot_be_derived_is_refused_with_the_reason() -> None
     assert given.table
 
 
+@pytest.mark.parametrize("endpoint", ["CIR", "NRM_censored_at_allosct", "OS_censored_at_allosct"])
+def test_the_endpoint_of_a_link_is_the_one_that_the_choice_shows(endpoint: str) -> None:
+    test = run("pages/survival.py", {"study": "chiaretti2004", "endpoint": endpoint})
+    assert not test.exception
+    (choice,) = [box for box in test.selectbox if box.label == "Endpoint"]
+    assert choice.value == endpoint
+    assert not test.table
+
+
 def test_a_cumulative_incidence_is_not_drawn_as_a_survival_curve() -> None:
     test = run("pages/survival.py", {"endpoint": "CIR"})
     assert "would overstate" in said(test)
