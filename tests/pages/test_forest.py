@@ -276,3 +276,13 @@ def test_hostile_regimens_stay_data() -> None:
     assert not any(json.dumps(name)[1:-1] in template for name in HOSTILE)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in fields(spec))
     assert column(spec, "dots", "setting") == HOSTILE
+
+
+def test_a_level_drawn_in_ink_has_its_mark_beside_the_others() -> None:
+    shared = {
+        "kind": "row", "note": "12", "printed": 43.0, "printed_low": None, "printed_high": None,
+        "value": 43.0, "low": 11.0, "high": 72.0, "text": "43% (11–72)",
+    }  # fmt: skip
+    rows = [shared | {"label": "Yes", "slot": "ink"}, shared | {"label": "No", "slot": "blue"}]
+    spec = study_forest(rows, axis_title="RFS (%)")
+    assert column(spec, "keys", "y") == column(spec, "values", "y")

@@ -83,7 +83,7 @@ def study_forest(
     lines, height = _lines(rows, height_per_row)
     figures = [line for line in lines if line.row["kind"] == "row"]
     styles = tuple(dict.fromkeys(_style(line.row) for line in figures))
-    indent = 24 if any(style.slot != "ink" for style in styles) else 12
+    indent = 24 if _marked(styles) else 12
     notes = [str(line.row["note"]) for line in figures]
     n_head = "n/N" if any("/" in note for note in notes) else "n"
     papers = [_printed(line.row) for line in figures]
@@ -101,6 +101,11 @@ def study_forest(
         **_data(lines, styles),
     }
     return {**_template(shape), "datasets": datasets}
+
+
+def _marked(styles: Sequence[Style]) -> bool:
+    """Whether marks stand before the labels: only where they tell levels apart."""
+    return any(style.slot != "ink" for style in styles)
 
 
 def _titles(title: str) -> dict[str, str]:
@@ -177,7 +182,8 @@ def _data(lines: Sequence[_Line], styles: Sequence[Style]) -> dict[str, Rows]:
         what = {"group": group, "label": str(row["label"])}
         ends = {"top": line.top, "bottom": line.bottom}
         data["rows"].append({**line.words, **read, **what, **ends})
-        if style.slot != "ink":
+        # A level drawn in ink needs its mark as much as the others beside it.
+        if _marked(styles) and "slot" in row:
             data["keys"].append(place)
         if _known(row["low"], row["high"]):
             data["intervals"].append({**place, "low": row["low"], "high": row["high"]})
