@@ -2,19 +2,7 @@
 # R 4.2.2, survival 3.5-3. Run in this folder: writes lung.csv and further.json.
 library(survival)
 
-json <- function(x) {
-  if (is.null(x)) return("null")
-  if (is.list(x) || length(x) != 1 || inherits(x, "AsIs")) {
-    parts <- vapply(seq_along(x), function(i) json(x[[i]]), "")
-    if (is.null(names(x))) return(paste0("[", paste(parts, collapse = ", "), "]"))
-    return(paste0("{", paste0('"', names(x), '": ', parts, collapse = ",\n"), "}"))
-  }
-  if (is.character(x)) return(paste0('"', x, '"'))
-  if (is.na(x)) return("null")
-  if (is.infinite(x)) return(if (x > 0) "1e999" else "-1e999")
-  sprintf("%.17g", x)
-}
-plain <- function(x) I(unname(as.vector(x)))
+source("write.R")
 
 d <- lung[!is.na(lung$ph.ecog) & lung$ph.ecog < 3, ]
 d <- data.frame(time = d$time, event = d$status - 1, sex = d$sex, ecog = d$ph.ecog, age = d$age,
@@ -144,7 +132,7 @@ proportions <- lapply(counts, function(x) {
   list(count = x[1], total = x[2], exact = plain(e), exact_90 = plain(e90), wilson = plain(w))
 })
 
-writeLines(json(list(
+write_json(list(
   R = "4.2.2", survival = "3.5-3", hazard = hazard, truncation = truncation, tests = tests,
   follow_up = follow_up, restricted_mean = restricted, fisher = fisher, table_one = table_one,
-  proportions = proportions)), "further.json")
+  proportions = proportions), "further.json")
