@@ -14,6 +14,8 @@ IntArray = npt.NDArray[np.int64]
 
 COUNTS = ("n_event", "n_competing", "n_censored")
 ENTRY = "n_entry"
+# Followed by the code of a competing event; such columns add up to n_competing.
+CAUSE = "n_cause_"
 
 
 def as_columns(by: str | Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analytics._counts import COUNTS, ENTRY, as_columns
+from analytics._counts import CAUSE, COUNTS, ENTRY, as_columns
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -45,8 +45,10 @@ def event_table(
     Returns
     -------
     DataFrame
-        `by` columns, ``time``, ``n_event``, ``n_competing``, ``n_censored`` and, where `entry`
-        is given, ``n_entry``; one row per group and distinct time, sorted. Times are integers
+        `by` columns, ``time``, ``n_event``, ``n_competing`` (of any code), ``n_censored`` and,
+        where `entry` is given, ``n_entry``; one row per group and distinct time, sorted. Where
+        codes above 2 occur, every competing code is counted by itself too, in columns
+        ``n_cause_2``, ``n_cause_3``, ... that add up to ``n_competing``. Times are integers
         where all of them are whole. Times that differ by rounding noise alone are one time.
         ``attrs["n_dropped"]`` counts the rows left out because their entry was not before
         their time.
@@ -59,7 +61,7 @@ def event_table(
     """
     groups = as_columns(by)
     _require(frame, (time, event, *groups, *((entry,) if entry is not None else ())))
-    clash = [name for name in groups if name in ("time", *COUNTS, ENTRY)]
+    clash = [name for name in groups if name in ("time", *COUNTS, ENTRY) or name.startswith(CAUSE)]
     if clash:
         raise ValueError(f"{_names(clash)}: a column of the event table. Rename it to group by it.")
     exits, codes, entries = _checked(frame, time, event, groups, entry)
@@ -77,6 +79,18 @@ def checked_outcome(
     return exits, codes
 
 
+def checked_intervals(
+    frame: pd.DataFrame, time: str, event: str, entry: str | None
+) -> tuple[FloatArray, npt.NDArray[np.int64], FloatArray | None]:
+    """Return times, event codes and entries, checked and merged as for the event table."""
+    _require(frame, (time, event, *((entry,) if entry is not None else ())))
+    exits, codes, entries = _checked(frame, time, event, (), entry)
+    if entries is None:
+        return merge_rounding(exits)[0], codes, None
+    exits, entries = merge_rounding(exits, entries)
+    return exits, codes, entries
+
+
 def _tally(
     labels: pd.DataFrame,
     exits: FloatArray,
@@ -85,15 +99,18 @@ def _tally(
 ) -> pd.DataFrame:
     dropped = np.zeros(len(labels), dtype=bool)
     if entries is None:
-        (exits,) = _merge_rounding(exits)
+        (exits,) = merge_rounding(exits)
     else:
-        exits, entries = _merge_rounding(exits, entries)
+        exits, entries = merge_rounding(exits, entries)
         dropped = entries >= exits
     outcome = {"n_event": codes == 1, "n_competing": codes >= 2, "n_censored": codes == 0}
-    counts = pd.DataFrame({"time": exits, **outcome}).astype(dict.fromkeys(COUNTS, "int64"))
+    competing = np.unique(codes[(codes >= 2) & ~dropped])
+    if bool((competing > 2).any()):
+        outcome |= {f"{CAUSE}{code}": codes == code for code in competing}
+    counts = pd.DataFrame({"time": exits, **outcome}).astype(dict.fromkeys(outcome, "int64"))
     rows = pd.concat([labels, counts], axis=1)[~dropped]
     if entries is not None:
-        starts = labels.assign(time=entries, **dict.fromkeys(COUNTS, 0), n_entry=1)
+        starts = labels.assign(time=entries, **dict.fromkeys(outcome, 0), n_entry=1)
         rows = pd.concat([rows.assign(n_entry=0), starts[~dropped]], ignore_index=True)
     keys = [*labels.columns, "time"]
     table = rows.groupby(keys, observed=True, sort=True).sum().reset_index()
@@ -174,7 +191,7 @@ def _names(columns: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in columns)
 
 
-def _merge_rounding(*times: FloatArray) -> tuple[FloatArray, ...]:
+def merge_rounding(*times: FloatArray) -> tuple[FloatArray, ...]:
     """Give times that differ by floating-point noise alone the smallest of their values."""
     values = np.unique(np.concatenate(times))
     if values.size < 2:

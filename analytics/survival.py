@@ -1,10 +1,9 @@
-"""Kaplan-Meier curves, log-rank tests, restricted means and follow-up from event counts."""
+"""Kaplan-Meier curves, restricted means and follow-up from event counts; log-rank tests by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -13,19 +12,41 @@ import pandas as pd
 
 from analytics._counts import (
     FloatArray,
-    IntArray,
     RiskSets,
     as_columns,
-    group_codes,
     labels,
     refuse_competing,
     risk_sets,
-    risk_sets_of,
+)
+from analytics.log_rank import (
+    Adjust,
+    LogRank,
+    PermutationLogRank,
+    Weight,
+    log_rank,
+    log_rank_trend,
+    pairwise_log_rank,
+    permutation_log_rank,
 )
 
+__all__ = [
+    "Adjust",
+    "Interval",
+    "KaplanMeier",
+    "LogRank",
+    "PermutationLogRank",
+    "RestrictedMean",
+    "Weight",
+    "follow_up",
+    "kaplan_meier",
+    "log_rank",
+    "log_rank_trend",
+    "pairwise_log_rank",
+    "permutation_log_rank",
+    "restricted_mean",
+]
+
 Interval = Literal["log-log", "log", "plain"]
-Weight = Literal["log-rank", "peto"]
-Adjust = Literal["holm", "BH"]
 
 # R's quantile.survfit takes survival this close to the level as equal to it.
 _ON_THE_LEVEL = float(np.sqrt(np.finfo(float).eps))
@@ -41,7 +62,8 @@ class KaplanMeier:
         `by` columns, ``time``, ``n_risk`` (just before), ``n_event``, ``n_censored``,
         ``survival``, ``low``, ``high``, ``limit_exact``; one row per group and distinct time
         at which somebody leaves. ``limit_exact`` marks survival of 1 or 0, where Greenwood's
-        variance is 0 and one exact binomial limit from the number at risk stands instead.
+        variance is 0 and one exact binomial limit from the number at risk stands instead; at 0
+        the upper limit just before the last step stands where it is lower.
     groups
         `by` columns, ``n``, ``n_event``, ``last_time``.
     by, confidence, interval
@@ -75,14 +97,11 @@ class KaplanMeier:
             return np.vstack([np.full((1, n_group), start), values])[row]
 
         n_risk = sets.n_risk_before(when)
-        survival = since_origin(_survival(sets), 1.0)
-        low, high, exact = _limits(
-            survival,
-            since_origin(_greenwood(sets), 0.0),
-            np.where(survival > 0, n_risk, since_origin(_n_risk_at_zero(sets), 1.0)),
-            self.confidence,
-            self.interval,
-        )
+        steps, greenwood = _survival(sets), _greenwood(sets)
+        asked_for = self.confidence, self.interval
+        at_zero = _upper_at_zero(steps, greenwood, sets.n_risk, *asked_for)
+        survival, variance = since_origin(steps, 1.0), since_origin(greenwood, 0.0)
+        low, high, exact = _limits(survival, variance, n_risk, at_zero, *asked_for)
         past = when[:, None] > sets.last_time
         shown = pd.DataFrame(
             {
@@ -96,6 +115,58 @@ class KaplanMeier:
             }
         )
         return _with_keys(sets.keys, np.repeat(np.arange(n_group), asked.size), shown)
+
+    def differences(self, times: float | Sequence[float]) -> pd.DataFrame:
+        """Differences of survival at milestones, each group against the first.
+
+        Returns
+        -------
+        DataFrame
+            ``group_1`` (the first group), ``group_2``, ``time``, ``difference`` (second less
+            first), ``low``, ``high``, ``p_value``; labels are tuples where there are several
+            `by` columns. All are NaN past the last time of either group, and ``p_value`` also
+            where survival of either is 1 or 0.
+
+        Notes
+        -----
+        Limits: the squared distances of both estimates from their own limits on this curve are
+        added (Newcombe 1998; Zou and Donner 2008), so that the exact limits at 1 and 0 serve and
+        none leaves -1 to 1. In simulated groups of 20 the 95% limits held the truth in 95% to
+        100%, Greenwood's on the plain scale in 92% to 99%.
+        P value: test of equal survival on the complementary log-log scale (Klein, Logan, Harhoff
+        and Andersen 2007), whatever the interval; near 0.05 the two can disagree.
+        """
+        from scipy.special import ndtr
+
+        asked = np.atleast_1d(np.asarray(times))
+        names = labels(self._sets.keys)
+        wide = self.at(times)[["survival", "low", "high"]].to_numpy().T
+        survival, low, high = wide.reshape(3, len(self._sets.keys), asked.size)
+        below, above = survival - low, high - survival
+        difference = survival[1:] - survival[:1]
+        scaled, error = self._complementary_log_log(survival, asked)
+        gap, spread = scaled[1:] - scaled[:1], np.hypot(error[1:], error[:1])
+        return pd.DataFrame(
+            {
+                "group_1": [name for name in names[:1] for _ in range(difference.size)],
+                "group_2": [name for name in names[1:] for _ in asked],
+                "time": np.tile(asked, len(difference)),
+                "difference": difference.ravel(),
+                "low": (difference - np.hypot(below[1:], above[:1])).ravel(),
+                "high": (difference + np.hypot(above[1:], below[:1])).ravel(),
+                "p_value": 2 * ndtr(-np.abs(gap / spread)).ravel(),
+            }
+        )
+
+    def _complementary_log_log(
+        self, survival: FloatArray, times: npt.NDArray[np.generic]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Transform `survival` (axis 0: group) with its standard error; NaN at 1 and 0."""
+        row = np.searchsorted(self._sets.time, times.astype(np.float64), side="right")
+        greenwood = np.vstack([np.zeros((1, len(survival))), _greenwood(self._sets)])[row].T
+        inner = (survival > 0) & (survival < 1)
+        logarithm = np.log(np.where(inner, survival, np.nan))
+        return np.log(-logarithm), np.sqrt(greenwood) / -logarithm
 
     def median(self) -> pd.DataFrame:
         """Median time with limits: `by` columns, ``n``, ``n_event``, ``median``, low, high.
@@ -132,27 +203,6 @@ class KaplanMeier:
             ],
             axis=1,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class LogRank:
-    """A k-sample test of equal hazards.
-
-    Attributes
-    ----------
-    statistic, p_value
-        Chi-squared statistic and its upper tail; None where no test is possible.
-    degrees_of_freedom
-        Groups at risk at an event, less one.
-    groups
-        `by` columns, ``n``, ``observed``, ``expected``; the two are weighted sums where
-        the weight is 'peto'.
-    """
-
-    statistic: float | None
-    degrees_of_freedom: int
-    p_value: float | None
-    groups: pd.DataFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,77 +275,6 @@ def kaplan_meier(
         interval=interval,
         _sets=sets,
     )
-
-
-def log_rank(
-    events: pd.DataFrame,
-    *,
-    by: str | Sequence[str],
-    strata: str | Sequence[str] = (),
-    weight: Weight = "log-rank",
-) -> LogRank:
-    """Compare the hazards of the groups; competing events count as censored.
-
-    Parameters
-    ----------
-    events
-        Event table with the `by` and `strata` columns.
-    by
-        Columns whose levels are compared.
-    strata
-        Columns within whose levels they are compared.
-    weight
-        'log-rank', or 'peto' for the pooled survival just before each time
-        (Fleming and Harrington's rho = 1).
-
-    Notes
-    -----
-    Hypergeometric variance, as R's ``survdiff``. A group never at risk at an event does not
-    count in the degrees of freedom.
-    """
-    if weight not in ("log-rank", "peto"):
-        raise ValueError(f"Unknown weight {weight!r}: use 'log-rank' or 'peto'.")
-    keys, codes = group_codes(events, by)
-    _, stratum = group_codes(events, strata)
-    observed, expected = np.zeros(len(keys)), np.zeros(len(keys))
-    n = np.zeros(len(keys), dtype=np.int64)
-    variance = np.zeros((len(keys), len(keys)))
-    for each in np.unique(stratum):
-        inside = stratum == each
-        sets = risk_sets_of(events[inside], keys, codes[inside])
-        n += sets.n
-        seen, due, spread = _observed_expected(sets, weight)
-        observed += seen
-        expected += due
-        variance += spread
-    statistic, df, p_value = _score_test(observed, expected, variance)
-    groups = pd.DataFrame({"n": n, "observed": observed, "expected": expected})
-    return LogRank(statistic, df, p_value, _with_keys(keys, np.arange(len(keys)), groups))
-
-
-def pairwise_log_rank(
-    events: pd.DataFrame, *, by: str | Sequence[str], adjust: Adjust = "holm"
-) -> pd.DataFrame:
-    """Log-rank tests of every two groups, adjusted for their number.
-
-    Returns
-    -------
-    DataFrame
-        ``group_1``, ``group_2``, ``statistic``, ``p_value``, ``p_adjusted``; NaN where the two
-        cannot be compared (such pairs do not count in the adjustment, as in R's ``p.adjust``).
-        Labels are tuples where there are several `by` columns.
-    """
-    if adjust not in ("holm", "BH"):
-        raise ValueError(f"Unknown adjustment {adjust!r}: use 'holm' or 'BH'.")
-    keys, codes = group_codes(events, by)
-    names = labels(keys)
-    rows = []
-    for first, second in combinations(range(len(keys)), 2):
-        test = log_rank(events[np.isin(codes, (first, second))], by=by)
-        rows.append((names[first], names[second], test.statistic, test.p_value))
-    table = pd.DataFrame(rows, columns=["group_1", "group_2", "statistic", "p_value"])
-    table = table.astype({"statistic": "float64", "p_value": "float64"})
-    return table.assign(p_adjusted=_adjusted(table["p_value"].to_numpy(), adjust))
 
 
 def restricted_mean(
@@ -374,9 +353,9 @@ def follow_up(events: pd.DataFrame, *, by: str | Sequence[str] = ()) -> pd.DataF
 
 
 def _curve(sets: RiskSets, confidence: float, interval: Interval) -> pd.DataFrame:
-    survival = _survival(sets)
-    n_limit = np.where(survival > 0, sets.n_risk, _n_risk_at_zero(sets))
-    low, high, exact = _limits(survival, _greenwood(sets), n_limit, confidence, interval)
+    survival, greenwood = _survival(sets), _greenwood(sets)
+    at_zero = _upper_at_zero(survival, greenwood, sets.n_risk, confidence, interval)
+    low, high, exact = _limits(survival, greenwood, sets.n_risk, at_zero, confidence, interval)
     group, row = np.nonzero(sets.n_exit.T > 0)
     curve = pd.DataFrame(
         {
@@ -408,11 +387,26 @@ def _greenwood(sets: RiskSets) -> FloatArray:
     return variance
 
 
-def _n_risk_at_zero(sets: RiskSets) -> IntArray:
-    """Carry on the number at risk when survival became 0; 1 before that."""
-    fatal = (sets.n_event > 0) & (sets.n_event == sets.n_risk)
-    carried: IntArray = np.maximum.accumulate(np.where(fatal, sets.n_risk, 1), axis=0)
-    return carried
+def _upper_at_zero(
+    survival: FloatArray,
+    greenwood: FloatArray,
+    n_risk: npt.NDArray[np.generic],
+    confidence: float,
+    interval: Interval,
+) -> FloatArray:
+    """Upper limit of each group once survival is 0: exact or, if lower, the one before the step.
+
+    Survival only falls, so what held just before the last step still holds.
+    """
+    _, high = _band(survival, greenwood, confidence, interval)
+    group = np.arange(survival.shape[1])
+    # One row before the first time: survival 1, where Greenwood has no limit.
+    origin = np.full((1, group.size), np.nan)
+    last = (np.vstack([origin, survival]) <= 0).argmax(axis=0)
+    at_risk = np.vstack([origin, n_risk])[last, group]
+    before = np.vstack([origin, high])[last - 1, group]
+    upper: FloatArray = np.fmin(1 - ((1 - confidence) / 2) ** (1 / at_risk), before)
+    return upper
 
 
 def _band(
@@ -445,6 +439,7 @@ def _limits(
     survival: FloatArray,
     greenwood: FloatArray,
     n_risk: npt.NDArray[np.generic],
+    upper_at_zero: FloatArray,
     confidence: float,
     interval: Interval,
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
@@ -453,8 +448,8 @@ def _limits(
     with np.errstate(divide="ignore"):
         reach = ((1 - confidence) / 2) ** (1 / n_risk.astype(np.float64))
     one, zero = survival >= 1, survival <= 0
-    low = np.select([one, zero], [reach, np.zeros_like(reach)], low)
-    high = np.select([one, zero], [np.ones_like(reach), 1 - reach], high)
+    low = np.where(one, reach, np.where(zero, 0.0, low))
+    high = np.where(one, 1.0, np.where(zero, upper_at_zero, high))
     return low, high, one | zero
 
 
@@ -485,53 +480,6 @@ def _crossing(time: FloatArray, survival: FloatArray, p: float) -> float:
     if passed == fallen.size:
         return np.nan
     return float((when[reached] + when[passed]) / 2)
-
-
-def _observed_expected(sets: RiskSets, weight: Weight) -> tuple[FloatArray, FloatArray, FloatArray]:
-    deaths = sets.n_event.sum(axis=1).astype(np.float64)
-    total = sets.n_risk.sum(axis=1).astype(np.float64)
-    used = deaths > 0
-    deaths, total = deaths[used], total[used]
-    share = sets.n_risk[used] / total[:, None]
-    weights = np.ones_like(deaths)
-    if weight == "peto":
-        weights = np.concatenate([[1.0], np.cumprod(1 - deaths / total)[:-1]])[: deaths.size]
-    observed = weights @ sets.n_event[used]
-    expected = (weights * deaths) @ share
-    # One patient at risk carries no information, and n - 1 would be zero.
-    spread = weights**2 * deaths * (total - deaths) / np.maximum(total - 1, 1)
-    variance = np.diag(spread @ share) - (share * spread[:, None]).T @ share
-    return observed, expected, variance
-
-
-def _score_test(
-    observed: FloatArray, expected: FloatArray, variance: FloatArray
-) -> tuple[float | None, int, float | None]:
-    from scipy.special import chdtrc
-
-    at_risk = np.flatnonzero(expected > 0)
-    df = max(at_risk.size - 1, 0)
-    kept = at_risk[1:]
-    inner = variance[np.ix_(kept, kept)]
-    # A singular variance means groups that were never at risk together at an informative event.
-    if df == 0 or np.linalg.matrix_rank(inner, hermitian=True) < df:
-        return None, df, None
-    excess = (observed - expected)[kept]
-    statistic = float(excess @ np.linalg.solve(inner, excess))
-    return statistic, df, float(chdtrc(df, statistic))
-
-
-def _adjusted(p_values: FloatArray, adjust: Adjust) -> FloatArray:
-    adjusted = np.full_like(p_values, np.nan)
-    known = np.flatnonzero(~np.isnan(p_values))
-    ordered = known[np.argsort(p_values[known])]
-    p, m = p_values[ordered], ordered.size
-    if adjust == "holm":
-        stepped = np.maximum.accumulate(p * np.arange(m, 0, -1))
-    else:
-        stepped = np.minimum.accumulate((p * m / np.arange(1, m + 1))[::-1])[::-1]
-    adjusted[ordered] = np.minimum(stepped, 1.0)
-    return adjusted
 
 
 def _area(sets: RiskSets, tau: float) -> tuple[FloatArray, FloatArray]:

@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from data.importing.publish import import_folder
 from data.queries import dictionary
 from data.store import Snapshot
 from data.variables import Dictionary
+
+settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True)
+settings.load_profile("quick")
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 

@@ -22,6 +22,8 @@ def test_counts_per_group_and_time() -> None:
         "n_event": [1, 1, 0],
         "n_competing": [0, 1, 1],
         "n_censored": [0, 1, 0],
+        "n_cause_2": [0, 1, 0],
+        "n_cause_3": [0, 0, 1],
     }
     assert all(table[name].dtype == np.int64 for name in table.columns[1:])
     assert table.attrs["n_dropped"] == 0
@@ -34,6 +36,30 @@ def test_late_entries_are_counted_and_impossible_ones_dropped() -> None:
     assert table["n_entry"].tolist() == [1, 1, 0, 0]
     assert table[["n_event", "n_censored"]].to_numpy().tolist() == [[0, 0], [0, 0], [1, 0], [0, 1]]
     assert table.attrs["n_dropped"] == 2
+
+
+def test_one_competing_cause_needs_no_column_of_its_own() -> None:
+    frame = rows(day=[5, 5, 7], code=[1, 0, 2])
+    table = event_table(frame, time="day", event="code")
+    assert list(table.columns) == ["time", "n_event", "n_competing", "n_censored"]
+
+
+def test_a_single_cause_of_another_code_has_a_column() -> None:
+    frame = rows(day=[5, 5, 7], code=[1, 0, 4])
+    table = event_table(frame, time="day", event="code")
+    assert table["n_cause_4"].tolist() == table["n_competing"].tolist() == [0, 1]
+    assert "n_cause_2" not in table.columns
+
+
+def test_causes_of_rows_that_are_dropped_do_not_count() -> None:
+    frame = rows(start=[0, 6, 1], day=[5, 6, 7], code=[1, 3, 2])
+    table = event_table(frame, time="day", event="code", entry="start")
+    assert not [name for name in table.columns if name.startswith("n_cause")]
+    frame = rows(start=[0, 2, 1], day=[5, 6, 7], code=[1, 3, 2])
+    table = event_table(frame, time="day", event="code", entry="start")
+    assert table["n_cause_2"].tolist() == [0, 0, 0, 0, 0, 1]
+    assert table["n_cause_3"].tolist() == [0, 0, 0, 0, 1, 0]
+    assert table["n_entry"].tolist() == [1, 1, 1, 0, 0, 0]
 
 
 def test_rounding_noise_makes_one_time() -> None:
@@ -90,6 +116,8 @@ def test_absent_columns_and_reserved_names_are_refused() -> None:
         event_table(rows(t=[1], e=[1]), time="day", event="e")
     with pytest.raises(ValueError, match="'time'"):
         event_table(rows(time=[1], e=[1]), time="time", event="e", by="time")
+    with pytest.raises(ValueError, match="'n_cause_2'"):
+        event_table(rows(t=[1], e=[1], n_cause_2=[1]), time="t", event="e", by="n_cause_2")
 
 
 def test_no_patients_make_an_empty_table() -> None:

@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.events import event_table
 from analytics.landmark import landmark
 from analytics.proportion import fisher_exact, proportion
 from analytics.survival import kaplan_meier, log_rank, restricted_mean
-
-settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True)
-settings.load_profile("quick")
 
 PATIENT = st.tuples(st.integers(0, 30), st.integers(0, 1), st.sampled_from("abc"))
 COHORT = st.lists(PATIENT, min_size=1, max_size=40).map(
@@ -90,10 +87,10 @@ def test_tables_add_up(first: pd.DataFrame, second: pd.DataFrame) -> None:
 
 @given(COHORT, st.integers(0, 30))
 def test_a_landmark_adds_nobody(frame: pd.DataFrame, day: int) -> None:
-    result = landmark(frame, day=day, time="t", event="e")
-    assert len(result.kept) + len(result.excluded) == len(frame)
-    assert set(result.kept.index).isdisjoint(result.excluded.index)
-    assert (result.kept["t"] > day).all()
+    result = landmark(frame, at=day, time="t", event="e")
+    assert len(result.frame) + len(result.excluded) == len(frame)
+    assert set(result.frame.index).isdisjoint(result.excluded.index)
+    assert (result.frame["t"] > day).all()
 
 
 @given(COHORT)
