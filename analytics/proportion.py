@@ -1,7 +1,8 @@
-"""Proportions with exact limits and Fisher's exact test."""
+"""Proportions with their limits, differences and trends, and Fisher's exact test."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analytics._counts import FloatArray, IntArray
 from analytics._exact import table_p_value
 
 Method = Literal["exact", "wilson"]
+Direction = Literal["rising", "falling"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,39 @@ class Proportion:
     low: float | None
     high: float | None
     method: Method
+
+
+@dataclass(frozen=True)
+class ProportionDifference:
+    """The first rate less the second, with limits; None where a total is 0."""
+
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class TrendTest:
+    """A trend of rates over ordered groups.
+
+    Attributes
+    ----------
+    statistic
+        Chi-square with one degree of freedom.
+    p_value
+        Two-sided.
+    direction
+        'rising' or 'falling' with the scores; None where the slope is 0.
+
+    Notes
+    -----
+    All are None where there is no test: fewer than two scores with anybody, or the event in
+    all or in nobody.
+    """
+
+    statistic: float | None
+    p_value: float | None
+    direction: Direction | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +114,104 @@ def proportion(
     return Proportion(count, total, count / total, low, high, method)
 
 
+def proportion_difference(
+    count_1: int, total_1: int, count_2: int, total_2: int, *, confidence: float = 0.95
+) -> ProportionDifference:
+    """Difference of the rates of two independent groups, the first less the second.
+
+    Parameters
+    ----------
+    count_1, total_1, count_2, total_2
+        Whole numbers, each count from 0 to its total.
+    confidence
+        Two-sided level.
+
+    Raises
+    ------
+    ValueError
+        For counts that are not whole, negative, or above their total.
+
+    Notes
+    -----
+    Newcombe (1998), method 10: the distances of both rates from their Wilson limits, squared
+    and added, without a continuity correction. R's ``prop.test`` gives Wald's limits instead.
+    """
+    first = proportion(count_1, total_1, method="wilson", confidence=confidence)
+    second = proportion(count_2, total_2, method="wilson", confidence=confidence)
+    return hybrid_difference(first, second)
+
+
+def hybrid_difference(
+    first: Proportion, second: Proportion, *, correlation: float = 0.0
+) -> ProportionDifference:
+    """Difference of two rates, with limits from the limits of each.
+
+    Parameters
+    ----------
+    first, second
+        Rates with Wilson limits.
+    correlation
+        Of the two outcomes, where both were observed in the same patients.
+
+    Notes
+    -----
+    Newcombe (1998), for independent and for paired proportions.
+    """
+    nothing = ProportionDifference(None, None, None)
+    if first.rate is None or first.low is None or first.high is None:
+        return nothing
+    if second.rate is None or second.low is None or second.high is None:
+        return nothing
+    difference = first.rate - second.rate
+    below = _joined(first.rate - first.low, second.high - second.rate, correlation)
+    above = _joined(first.high - first.rate, second.rate - second.low, correlation)
+    return ProportionDifference(difference, difference - below, difference + above)
+
+
+def trend_test(
+    counts: Sequence[int] | npt.ArrayLike,
+    totals: Sequence[int] | npt.ArrayLike,
+    *,
+    scores: Sequence[float] | npt.ArrayLike | None = None,
+) -> TrendTest:
+    """Cochran-Armitage test for a linear trend of the rates of ordered groups.
+
+    Parameters
+    ----------
+    counts, totals
+        Events and patients of each group, in order.
+    scores
+        Where the groups lie on the line; 1, 2, 3, ... where not given. A group without
+        anybody keeps its place.
+
+    Raises
+    ------
+    ValueError
+        For lists of different lengths, and naming every group whose count is not a whole
+        number from 0 to its total or whose score is not a finite number.
+
+    Notes
+    -----
+    Cochran (1954), Armitage (1955), without a continuity correction, as R's
+    ``prop.trend.test``.
+    """
+    from scipy.special import chdtrc
+
+    events, patients, score = _checked_groups(counts, totals, scores)
+    here = patients > 0
+    events, patients, score = events[here], patients[here], score[here]
+    n, n_event = patients.sum(), events.sum()
+    if n_event in (0, n) or np.ptp(score) == 0:
+        return TrendTest(None, None, None)
+    score = score - score.min()
+    # Sums, not means: a slope of whole scores is then exactly 0 where it is 0.
+    slope = float(n * (events @ score) - n_event * (patients @ score))
+    spread = float(n * (patients @ score**2) - (patients @ score) ** 2)
+    statistic = float(n * slope**2 / (n_event * (n - n_event) * spread))
+    direction: Direction | None = None if slope == 0 else "rising" if slope > 0 else "falling"
+    return TrendTest(statistic, float(chdtrc(1, statistic)), direction)
+
+
 def fisher_exact(table: pd.DataFrame | npt.ArrayLike) -> FisherExact:
     """Test the independence of rows and columns of a table of counts.
 
@@ -92,11 +226,7 @@ def fisher_exact(table: pd.DataFrame | npt.ArrayLike) -> FisherExact:
     probable than the one observed, with R's tolerance of 1e-7; the odds ratio and its limits
     are those of the noncentral hypergeometric distribution, as in R's ``fisher.test``.
     """
-    counts = np.asarray(table)
-    if counts.ndim != 2:
-        raise ValueError("A table has two dimensions.")
-    whole = np.array([[_whole(cell, "cell") for cell in row] for row in counts], dtype=np.int64)
-    whole = whole.reshape(counts.shape)
+    whole = count_table(table)
     whole = whole[whole.sum(axis=1) > 0][:, whole.sum(axis=0) > 0]
     if min(whole.shape) < 2:
         return FisherExact(None, None, None, None)
@@ -108,6 +238,50 @@ def fisher_exact(table: pd.DataFrame | npt.ArrayLike) -> FisherExact:
     ratio = odds_ratio(whole, kind="conditional")
     limits = ratio.confidence_interval(confidence_level=0.95)
     return FisherExact(p_value, float(ratio.statistic), float(limits.low), float(limits.high))
+
+
+def count_table(table: pd.DataFrame | npt.ArrayLike) -> IntArray:
+    """Return a two-way table as whole numbers.
+
+    Raises
+    ------
+    ValueError
+        Where it has not two dimensions, or a cell is not a whole number from 0 on.
+    """
+    counts = np.asarray(table)
+    if counts.ndim != 2:
+        raise ValueError("A table has two dimensions.")
+    whole = np.array([[_whole(cell, "cell") for cell in row] for row in counts], dtype=np.int64)
+    return whole.reshape(counts.shape)
+
+
+def _joined(first: float, second: float, correlation: float) -> float:
+    squared = first**2 - 2 * correlation * first * second + second**2
+    # With a correlation of 1 and equal distances, rounding can leave less than 0.
+    return float(np.sqrt(max(squared, 0.0)))
+
+
+def _checked_groups(
+    counts: npt.ArrayLike, totals: npt.ArrayLike, scores: npt.ArrayLike | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    events, patients = (np.asarray(each, dtype=np.float64) for each in (counts, totals))
+    places = np.arange(1, events.size + 1) if scores is None else scores
+    score = np.asarray(places, dtype=np.float64)
+    if events.ndim != 1 or not events.shape == patients.shape == score.shape:
+        raise ValueError("Counts, totals and scores are lists of one length: one entry per group.")
+    # NaN fails every comparison, and infinity the one with the total or the remainder.
+    whole = (events % 1 == 0) & (patients % 1 == 0) & (events >= 0) & (events <= patients)
+    problems = [
+        f"group {each + 1}: {events[each]:g} of {patients[each]:g} are not whole numbers with "
+        "0 <= count <= total. Correct them."
+        for each in np.flatnonzero(~whole)
+    ] + [
+        f"group {each + 1}: the score {score[each]:g} is not finite. Give it a place on the line."
+        for each in np.flatnonzero(~np.isfinite(score))
+    ]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return events, patients, score
 
 
 def _exact_limits(count: int, total: int, tail: float) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analytics._counts import FloatArray, as_columns
 from analytics.proportion import fisher_exact
 
 Kind = Literal["number", "category", "boolean"]
-FloatArray = npt.NDArray[np.float64]
 
 WILCOXON = "Wilcoxon rank-sum"
 KRUSKAL = "Kruskal-Wallis"
@@ -42,7 +42,7 @@ class TableOne:
 
 
 def table_one(
-    frame: pd.DataFrame, *, variables: Mapping[str, Kind], by: str | None = None
+    frame: pd.DataFrame, *, variables: Mapping[str, Kind] | Sequence[str], by: str | None = None
 ) -> TableOne:
     """Describe `variables`, and compare them between the levels of `by`.
 
@@ -51,32 +51,30 @@ def table_one(
     frame
         One row per patient.
     variables
-        Column and its kind: 'number', 'category' or 'boolean'.
+        Columns and their kinds: 'number', 'category' or 'boolean'. Of columns alone, the kind
+        is that of their type: boolean, numeric, and a category for every other.
     by
         Grouping column; every patient needs a label.
 
     Raises
     ------
     ValueError
-        For an absent column, an unknown kind or a missing group label.
+        For an absent column, an unknown kind, values that are not of their kind or a missing
+        group label, all at once.
 
     Notes
     -----
     Wilcoxon's rank-sum test (normal approximation with ties and continuity corrected, as R's
     ``wilcox.test(exact = FALSE)``) for two groups and Kruskal-Wallis for more; Fisher's exact
-    test for categories. Missing values are counted, and left out of the tests. Standardised
-    differences after Yang and Dalton (2012), multivariate for categories.
+    test for categories. Missing values are counted, and left out of the tests. Differences are
+    those of :func:`standardised_difference`.
     """
-    absent = [name for name in (*variables, by) if name is not None and name not in frame]
-    if absent:
-        raise ValueError(f"The frame has no column {', '.join(absent)}.")
+    kinds, columns = _checked(frame, variables, by)
     groups = _groups(frame, by)
     rows: list[dict[str, object]] = []
     tests: list[dict[str, object]] = []
-    for name, kind in variables.items():
-        if kind not in ("number", "category", "boolean"):
-            raise ValueError(f"{name}: unknown kind {kind!r}.")
-        values = _values(frame[name], kind)
+    for name, kind in kinds.items():
+        values = columns[name]
         for label, inside in (("", np.ones(len(frame), dtype=bool)), *groups):
             rows += _describe(name, kind, values, label, inside)
         if by is not None:
@@ -87,6 +85,62 @@ def table_one(
             {"p_value": "float64", "smd": "float64"}
         ),
     )
+
+
+def standardised_difference(
+    values_1: pd.Series | npt.ArrayLike,
+    values_2: pd.Series | npt.ArrayLike,
+    *,
+    kind: Kind,
+    weights_1: pd.Series | npt.ArrayLike | None = None,
+    weights_2: pd.Series | npt.ArrayLike | None = None,
+) -> float | None:
+    """Absolute standardised difference of a variable between two groups.
+
+    Parameters
+    ----------
+    values_1, values_2
+        One value per patient; missing ones are left out with their weights.
+    kind
+        'number', 'category' or 'boolean'.
+    weights_1, weights_2
+        Weights of the patients, by position; 1 each where not given.
+
+    Returns
+    -------
+    float or None
+        None where it is infinite (a difference without any spread) or cannot be had: fewer
+        than two numbers, or no category, with a weight in a group.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, values that are not of their kind, and weights that are missing,
+        negative, infinite or not one per value, all at once.
+
+    Notes
+    -----
+    Numbers: difference of the means over the root of the mean variance. Categories: Yang and
+    Dalton (2012), multivariate, over the root of the mean covariance. Weighted means, rates
+    and variances after Austin and Stuart (2015), the variances as R's ``cov.wt``; the
+    denominator is weighted as well.
+    """
+    problems: list[str] = []
+    first, weights_1 = _weighted(values_1, weights_1, kind, 1, problems)
+    second, weights_2 = _weighted(values_2, weights_2, kind, 2, problems)
+    if problems:
+        raise ValueError("\n".join(problems))
+    if first.empty or second.empty:
+        return None
+    if kind == "number":
+        numbers_1, numbers_2 = first.to_numpy(np.float64), second.to_numpy(np.float64)
+        apart = _numbers_apart(numbers_1, numbers_2, weights_1, weights_2)
+    else:
+        levels = [False, True] if kind == "boolean" else _levels(pd.concat([first, second]))
+        apart = _categories_apart(
+            _level_counts(first, weights_1, levels), _level_counts(second, weights_2, levels)
+        )
+    return apart if np.isfinite(apart) else None
 
 
 _EMPTY_ROW: dict[str, object] = {
@@ -106,14 +160,81 @@ _ROW_TYPES = {
 }
 
 
-def _groups(frame: pd.DataFrame, by: str | None) -> list[tuple[object, npt.NDArray[np.bool_]]]:
-    if by is None:
-        return []
-    if frame[by].isna().any():
-        raise ValueError(
+def _checked(
+    frame: pd.DataFrame, variables: Mapping[str, Kind] | Sequence[str], by: str | None
+) -> tuple[dict[str, Kind], dict[str, pd.Series]]:
+    """Return the kind and the values of every variable."""
+    names = list(variables) if isinstance(variables, Mapping) else as_columns(variables)
+    absent = [name for name in (*names, by) if name is not None and name not in frame]
+    problems = []
+    if absent:
+        problems.append(f"The frame has no column {', '.join(absent)}. Name columns that it has.")
+    kinds: dict[str, Kind] = {}
+    columns: dict[str, pd.Series] = {}
+    for name in names:
+        if name not in frame:
+            continue
+        column = frame[name]
+        kinds[name] = variables[name] if isinstance(variables, Mapping) else _kind(column)
+        columns[name] = _of_kind(column, kinds[name], name, problems)
+    if by in frame and frame[by].isna().any():
+        problems.append(
             f"{by}: {int(frame[by].isna().sum())} rows without a group label. "
             "Give them a level of their own or leave them out."
         )
+    if problems:
+        raise ValueError("\n".join(problems))
+    return kinds, columns
+
+
+def _kind(column: pd.Series) -> Kind:
+    # A category of numbers or truths is one on purpose.
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "category"
+    if pd.api.types.is_bool_dtype(column):
+        return "boolean"
+    return "number" if pd.api.types.is_numeric_dtype(column) else "category"
+
+
+def _of_kind(column: pd.Series, kind: Kind, name: str, problems: list[str]) -> pd.Series:
+    if kind not in ("number", "category", "boolean"):
+        problems.append(f"{name}: unknown kind {kind!r}. Use 'number', 'category' or 'boolean'.")
+        return column
+    try:
+        if kind == "number":
+            return pd.to_numeric(column).astype("float64")
+        return column.astype("boolean") if kind == "boolean" else column
+    except (TypeError, ValueError):
+        problems.append(f"{name}: holds values that are no {kind}. Correct them or the kind.")
+        return column
+
+
+def _weighted(
+    values: pd.Series | npt.ArrayLike,
+    weights: pd.Series | npt.ArrayLike | None,
+    kind: Kind,
+    group: int,
+    problems: list[str],
+) -> tuple[pd.Series, FloatArray | None]:
+    """Return the values that are known, and their weights."""
+    column = _of_kind(pd.Series(values), kind, f"values_{group}", problems)
+    known = column.notna().to_numpy(dtype=bool)
+    if weights is None:
+        return column[known], None
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != known.shape:
+        problems.append(
+            f"weights_{group}: {given.size} weights for {known.size} values. Give one for each."
+        )
+        return column, None
+    if not (np.isfinite(given) & (given >= 0)).all():
+        problems.append(f"weights_{group}: a weight is missing, negative or infinite. Correct it.")
+    return column[known], given[known]
+
+
+def _groups(frame: pd.DataFrame, by: str | None) -> list[tuple[object, npt.NDArray[np.bool_]]]:
+    if by is None:
+        return []
     return [(level, (frame[by] == level).to_numpy(dtype=bool)) for level in _levels(frame[by])]
 
 
@@ -123,14 +244,6 @@ def _levels(column: pd.Series) -> list[object]:
     if isinstance(present.dtype, pd.CategoricalDtype):
         return list(present.cat.remove_unused_categories().cat.categories)
     return sorted(present.unique().tolist())
-
-
-def _values(column: pd.Series, kind: Kind) -> pd.Series:
-    if kind == "number":
-        return pd.to_numeric(column).astype("float64")
-    if kind == "boolean":
-        return column.astype("boolean")
-    return column
 
 
 def _describe(
@@ -165,8 +278,8 @@ def _compare(
     else:
         test = FISHER
         levels = [False, True] if kind == "boolean" else _levels(values)
-        table = np.array([[int((part == level).sum()) for level in levels] for part in parts])
-        table = table.reshape(len(parts), len(levels))
+        counts = [_level_counts(part, None, levels) for part in parts]
+        table = np.array(counts).reshape(len(parts), len(levels))
         p_value = fisher_exact(table).p_value
         apart = [_categories_apart(a, b) for a, b in combinations(table, 2)]
     # fmax passes over pairs too small to compare, but keeps one that is infinitely far apart.
@@ -188,17 +301,48 @@ def _rank_test(samples: list[FloatArray]) -> float | None:
     return float(kruskal(*samples).pvalue)
 
 
-def _numbers_apart(first: FloatArray, second: FloatArray) -> float:
-    if min(first.size, second.size) < 2:
-        return np.nan
-    distance = abs(float(first.mean() - second.mean()))
-    spread = float(np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2))
+def _numbers_apart(
+    first: FloatArray,
+    second: FloatArray,
+    weights_1: FloatArray | None = None,
+    weights_2: FloatArray | None = None,
+) -> float:
+    mean_1, variance_1 = _moments(first, weights_1)
+    mean_2, variance_2 = _moments(second, weights_2)
+    distance = abs(mean_1 - mean_2)
+    spread = float(np.sqrt((variance_1 + variance_2) / 2))
     if spread == 0:
         return 0.0 if distance == 0 else np.inf
     return distance / spread
 
 
-def _categories_apart(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float:
+def _moments(values: FloatArray, weights: FloatArray | None) -> tuple[float, float]:
+    """Mean and unbiased variance; NaN for fewer than two values with a weight."""
+    if weights is not None:
+        values, weights = values[weights > 0], weights[weights > 0]
+    if values.size < 2:
+        return np.nan, np.nan
+    if np.ptp(values) == 0:
+        # Rounding would leave a spread of 1e-17, and a difference of that size over it.
+        return float(values[0]), 0.0
+    if weights is None:
+        return float(values.mean()), float(values.var(ddof=1))
+    shares = weights / weights.sum()
+    mean = float(shares @ values)
+    return mean, float(shares @ (values - mean) ** 2 / (1 - shares @ shares))
+
+
+def _level_counts(
+    values: pd.Series, weights: FloatArray | None, levels: Sequence[object]
+) -> FloatArray:
+    """Patients, or the sum of their weights, at each level."""
+    at = [(values == level).to_numpy(dtype=bool) for level in levels]
+    if weights is None:
+        return np.array([each.sum() for each in at], dtype=np.float64)
+    return np.array([weights[each].sum() for each in at], dtype=np.float64)
+
+
+def _categories_apart(first: FloatArray, second: FloatArray) -> float:
     if first.sum() == 0 or second.sum() == 0:
         return np.nan
     # The last level follows from the others, and levels in neither group say nothing.
