@@ -21,7 +21,7 @@ SCREENLESS = (
     "pages/elements/exports/",
     "pages/elements/wording.py",
     "pages/elements/tables.py",
-    "pages/elements/answers.py",
+    "pages/elements/answers/",
     "pages/elements/evidence.py",
     "pages/elements/plain.py",
 )

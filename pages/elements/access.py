@@ -17,7 +17,10 @@ from data import queries
 from data.cohort import CohortFilter
 from data.store import Snapshot
 from data.variables import Dictionary
-from pages.elements import answers, evidence
+from pages.elements import evidence
+from pages.elements.answers import negativity as rates
+from pages.elements.answers import survival as curves
+from pages.elements.answers import who
 
 _KEYS = {Snapshot: lambda s: (s.study_id, s.hash), CohortFilter: lambda c: c.conditions}
 _cached = st.cache_resource(max_entries=500, show_spinner=False, hash_funcs=_KEYS)
@@ -68,9 +71,9 @@ def attrition(snapshot: Snapshot, cohort: CohortFilter) -> list[tuple[str, int]]
 
 
 @_cached
-def followed(snapshot: Snapshot, cohort: CohortFilter, endpoint: str) -> answers.FollowUp:
+def followed(snapshot: Snapshot, cohort: CohortFilter, endpoint: str) -> curves.FollowUp:
     """Return the events of an endpoint and the median follow-up."""
-    return answers.followed(snapshot, cohort, dictionary(snapshot), endpoint)
+    return curves.followed(snapshot, cohort, dictionary(snapshot), endpoint)
 
 
 @_cached
@@ -82,9 +85,9 @@ def survival(
     by: str | None,
     landmark_days: int | None,
     horizon_days: int,
-) -> answers.Survival:
+) -> curves.Survival:
     """Return the survival of a cohort."""
-    return answers.survival(
+    return curves.survival(
         snapshot,
         cohort,
         dictionary(snapshot),
@@ -98,17 +101,15 @@ def survival(
 @_cached
 def negativity(
     snapshot: Snapshot, cohort: CohortFilter, by: str | None, denominator: Denominator
-) -> answers.Negativity:
+) -> rates.Negativity:
     """Return the MRD negativity of a cohort."""
-    return answers.negativity(
-        snapshot, cohort, dictionary(snapshot), by=by, denominator=denominator
-    )
+    return rates.negativity(snapshot, cohort, dictionary(snapshot), by=by, denominator=denominator)
 
 
 @_cached
 def disposition_counts(snapshot: Snapshot, cohort: CohortFilter) -> dict[str, int]:
     """Return how many patients of a cohort are in each final state."""
-    return answers.disposition(snapshot, cohort, dictionary(snapshot))
+    return who.disposition(snapshot, cohort, dictionary(snapshot))
 
 
 @_cached
@@ -116,7 +117,7 @@ def table_one(
     snapshot: Snapshot, cohort: CohortFilter, rows: Mapping[str, Kind], by: str | None
 ) -> TableOne:
     """Return Table 1 of a cohort."""
-    return answers.characteristics(snapshot, cohort, dictionary(snapshot), rows=rows, by=by)
+    return who.characteristics(snapshot, cohort, dictionary(snapshot), rows=rows, by=by)
 
 
 @_cached

@@ -39,7 +39,10 @@ from data import published, queries
 from data.cohort import CohortFilter, Condition
 from data.store import Snapshot, query, sql_text
 from data.variables import Dictionary
-from pages.elements import answers, wording
+from pages.elements import wording
+from pages.elements.answers.negativity import negativity
+from pages.elements.answers.survival import Survival, survival
+from pages.elements.answers.who import characteristics
 
 if TYPE_CHECKING:
     from pages.elements.link import View
@@ -435,9 +438,7 @@ def _share(figure: Figure, n: int, total: int) -> _Found:
 
 def _read_median_range(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> _Found:
     name = figure.level
-    table = answers.characteristics(
-        snapshot, figure.selection, variables, rows={name: "number"}, by=None
-    )
+    table = characteristics(snapshot, figure.selection, variables, rows={name: "number"}, by=None)
     line = table.rows.iloc[0]
     return _summary(figure, [line["median"], line["minimum"], line["maximum"]])
 
@@ -472,7 +473,7 @@ def _read_negative(snapshot: Snapshot, variables: Dictionary, figure: Figure) ->
     by = figure.option("by")
     labels = {t.variable: t.label for t in queries.study(snapshot).timepoints}
     label = labels[str(figure.option("timepoint"))]
-    result = answers.negativity(
+    result = negativity(
         snapshot, figure.selection, variables, by=None if by == "none" else by,
         denominator="evaluable",
     )  # fmt: skip
@@ -497,7 +498,7 @@ def _read_best_response(snapshot: Snapshot, variables: Dictionary, figure: Figur
     assessed = figure.selection.with_("mrd_best", _ASSESSED)
     if figure.quantity == "p_value":
         name, _ = _one_level(figure)
-        table = answers.characteristics(
+        table = characteristics(
             snapshot, assessed, variables, rows={name: variables[name].kind}, by="mrd_best"
         )
         return _p_value(figure, float(table.tests["p_value"].iloc[0]))
@@ -532,7 +533,7 @@ def _read_survival(snapshot: Snapshot, variables: Dictionary, figure: Figure) ->
     if figure.quantity == "p_value" and other:
         return _p_value(figure, _p_against(snapshot, variables, figure, *other))
     days = figure.option("landmark_days")
-    result = answers.survival(
+    result = survival(
         snapshot, figure.selection, variables, endpoint=str(figure.option("endpoint")),
         by=figure.option("by"), landmark_days=int(days) if days else None,
         horizon_days=_HORIZON_DAYS,
@@ -546,7 +547,7 @@ def _read_survival(snapshot: Snapshot, variables: Dictionary, figure: Figure) ->
     return _off_the_curve(figure, result, result.row(level, result.km.groups).index[0])
 
 
-def _off_the_curve(figure: Figure, result: answers.Survival, group: int) -> _Found:
+def _off_the_curve(figure: Figure, result: Survival, group: int) -> _Found:
     row = figure.cells
     if figure.quantity == "n":
         n = int(result.km.groups["n"].iloc[group])
@@ -603,7 +604,7 @@ def _p_against(
         )  # fmt: skip
         parts.append(rows[rows[by] == value].assign(side=side))
     rows = pd.concat(parts, ignore_index=True)
-    kept = landmark(rows, day=day, time="time", event="event", known_day="known_day").kept
+    kept = landmark(rows, at=day, time="time", event="event", known_day="known_day").frame
     return log_rank(event_table(kept, time="time", event="event", by="side"), by="side").p_value
 
 

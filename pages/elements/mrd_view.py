@@ -11,7 +11,7 @@ import streamlit as st
 from analytics.mrd import Denominator
 from data.variables import Variable
 from pages.elements import access, frame, plain, tables, wording
-from pages.elements.answers import Negativity
+from pages.elements.answers.negativity import Negativity
 from pages.elements.charts.flows import alluvial_chart
 from pages.elements.charts.kinetics import kinetics_chart
 from pages.elements.charts.rates import rates_chart

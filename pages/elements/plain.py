@@ -16,7 +16,8 @@ from data.endpoints import Endpoint
 from data.queries import Study
 from data.variables import Dictionary, Level, Variable
 from pages.elements import wording
-from pages.elements.answers import FollowUp, Negativity, Survival
+from pages.elements.answers.negativity import Negativity
+from pages.elements.answers.survival import FollowUp, Survival
 
 _FEW_PEOPLE = 50
 _CHANCE = 0.05
@@ -94,7 +95,7 @@ def survival(
             "be in the better group. So the gap may look too large."
         )
     if result.landmark is not None:
-        when = wording.month_label(result.landmark.day)
+        when = wording.month_label(result.landmark.at)
         lines.append(f"Only those who were still well at {when} count. That is a fair start line.")
     if compared:
         lines.append("Such a gap alone does not show that one thing causes the other.")

@@ -13,7 +13,7 @@ from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
 from data.variables import Variable
 from pages.elements import access, frame, plain, tables, wording
-from pages.elements.answers import FEWEST_FOR_A_CURVE, Survival
+from pages.elements.answers.survival import FEWEST_FOR_A_CURVE, Survival
 from pages.elements.charts.survival import Group, survival_chart
 from pages.elements.charts.theme import ALL, styles
 from pages.elements.frame import Cohort
@@ -224,7 +224,7 @@ def _lift(cohort: Cohort, badge: str, sentence: str, variable: Variable) -> None
 def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
     n, events = len(chosen.excluded), chosen.n_events_excluded
     reasons = chosen.excluded["reason"].value_counts()
-    text = f":material/flag: Landmark at {wording.month_label(chosen.day)} from {view.origin}: " + (
+    text = f":material/flag: Landmark at {wording.month_label(chosen.at)} from {view.origin}: " + (
         f"{wording.count(n, 'patient')} left out ({wording.count(events, 'event')})"
         if n
         else "nobody is left out"

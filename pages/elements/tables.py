@@ -12,7 +12,8 @@ import pandas as pd
 from analytics.summary import TableOne
 from data.variables import Dictionary, Level, Variable
 from pages.elements import wording
-from pages.elements.answers import Block, Survival
+from pages.elements.answers.negativity import Block
+from pages.elements.answers.survival import Survival
 from pages.elements.charts.theme import markdown_mark, styles
 
 MILESTONES: Mapping[str, int] = {"1-year": 365, "2-year": 730, "3-year": 1095, "5-year": 1826}
@@ -103,7 +104,7 @@ def _summaries(
 
 
 def _milestone(result: Survival, at: Mapping[Hashable, Any], last: float) -> str:
-    if result.landmark is not None and at["time"] <= result.landmark.day:
+    if result.landmark is not None and at["time"] <= result.landmark.at:
         return "–"
     if math.isnan(at["survival"]):
         # Rounded down: 364 days are not yet the year that is asked for.
@@ -157,7 +158,7 @@ def _restricted_mean(result: Survival) -> str:
     """Return the restricted means from the origin, or from the landmark, and their difference."""
     mean = result.mean
     assert mean is not None
-    start = result.landmark.day if result.landmark else 0
+    start = result.landmark.at if result.landmark else 0
     rows = [result.row(level, mean.groups).iloc[0] for level in result.levels or (None,)]
     values = [wording.months(row["mean"] - start, 1) for row in rows]
     span = "" if result.landmark is None else f"from {wording.month_label(start)} "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics.landmark import landmark
 
@@ -16,13 +18,20 @@ PATIENTS = pd.DataFrame(
     },
     index=list("abcdefg"),
 )
+COLUMNS = {"time": "day", "event": "code"}
+PATIENT = st.tuples(
+    st.integers(0, 30), st.integers(0, 2), st.one_of(st.none(), st.integers(-3, 35))
+)
+COHORT = st.lists(PATIENT, max_size=40).map(
+    lambda rows: pd.DataFrame(rows, columns=["day", "code", "switch"])
+)
 
 
 def test_reasons() -> None:
-    result = landmark(PATIENTS, day=180, time="day", event="code", known_day="transplant_day")
-    assert result.kept.index.tolist() == ["d", "f"]
-    assert list(result.kept.columns) == list(PATIENTS.columns)
-    assert result.kept["day"].tolist() == [200, 500]
+    result = landmark(PATIENTS, at=180, **COLUMNS, known_day="transplant_day")
+    assert result.frame.index.tolist() == ["d", "f"]
+    assert list(result.frame.columns) == list(PATIENTS.columns)
+    assert result.frame["day"].tolist() == [200, 500]
     assert result.excluded["reason"].to_dict() == {
         "a": "event before the landmark",
         "b": "last seen before the landmark",
@@ -31,24 +40,79 @@ def test_reasons() -> None:
         "g": "last seen before the landmark",
     }
     assert result.n_events_excluded == 2
-    assert result.day == 180
+    assert result.at == 180
+    assert result.n_later is None
 
 
 def test_without_a_known_day_status_is_not_asked() -> None:
-    result = landmark(PATIENTS, day=180, time="day", event="code")
-    assert result.kept.index.tolist() == ["d", "e", "f"]
+    result = landmark(PATIENTS, at=180, **COLUMNS)
+    assert result.frame.index.tolist() == ["d", "e", "f"]
+
+
+def test_the_group_is_that_of_the_landmark_and_later_changes_are_counted() -> None:
+    result = landmark(PATIENTS, at=180, **COLUMNS, switch="transplant_day")
+    assert result.frame["switched"].to_dict() == {"d": True, "e": False, "f": False}
+    assert result.frame["switched"].dtype == bool
+    assert result.n_later == 1
+    assert "switched" not in result.excluded.columns
+    assert "switched" not in PATIENTS.columns
 
 
 def test_nobody_excluded_leaves_an_empty_list() -> None:
-    result = landmark(PATIENTS, day=0, time="day", event="code")
+    result = landmark(PATIENTS, at=0, **COLUMNS)
     assert result.excluded.empty
     assert "reason" in result.excluded.columns
 
 
 def test_bad_input() -> None:
-    with pytest.raises(ValueError, match="day from 0 on"):
-        landmark(PATIENTS, day=-1, time="day", event="code")
+    for at in (-1, np.nan, np.inf):
+        with pytest.raises(ValueError, match="day from 0 on"):
+            landmark(PATIENTS, at=at, **COLUMNS)
     with pytest.raises(ValueError, match="unknown event code"):
-        landmark(PATIENTS.assign(code=0.5), day=1, time="day", event="code")
+        landmark(PATIENTS.assign(code=0.5), at=1, **COLUMNS)
     with pytest.raises(ValueError, match="no column 'known'"):
-        landmark(PATIENTS, day=1, time="day", event="code", known_day="known")
+        landmark(PATIENTS, at=1, **COLUMNS, known_day="known")
+    with pytest.raises(ValueError, match="already has a column 'switched'"):
+        landmark(PATIENTS.assign(switched=1), at=1, **COLUMNS, switch="transplant_day")
+    dated = PATIENTS.assign(transplant_day=pd.Timestamp("2020-01-01"))
+    with pytest.raises(ValueError, match="holds dates"):
+        landmark(dated, at=1, **COLUMNS, switch="transplant_day")
+
+
+def test_all_problems_are_named_at_once() -> None:
+    wrong = PATIENTS.assign(
+        day=[-1, *PATIENTS["day"][1:]],
+        code=[*PATIENTS["code"][:-1], 0.5],
+        transplant_day=["soon", np.inf, None, None, 3, 4, None],
+    )
+    with pytest.raises(ValueError, match="negative time") as error:
+        landmark(wrong, at=1, **COLUMNS, known_day="known", switch="transplant_day")
+    said = str(error.value)
+    assert "day: a negative time in 1 row (index a)" in said
+    assert "code: an unknown event code in 1 row (index g)" in said
+    assert "no column 'known'" in said
+    assert "transplant_day: not a day in 2 rows (index a, b)" in said
+    assert "leave it missing" in said
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(COHORT, st.integers(0, 30))
+def test_everybody_is_kept_or_excluded_and_in_one_group(frame: pd.DataFrame, at: int) -> None:
+    result = landmark(frame, at=at, **COLUMNS, switch="switch")
+    kept = result.frame
+    assert len(kept) + len(result.excluded) == len(frame)
+    assert set(kept.index).isdisjoint(result.excluded.index)
+    assert (kept["day"] > at).all()
+    assert (result.excluded["day"] <= at).all()
+    assert kept["switched"].sum() + result.n_later + kept["switch"].isna().sum() == len(kept)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(COHORT, st.integers(0, 15), st.integers(0, 15))
+def test_a_later_landmark_adds_nobody_and_unswitches_nobody(
+    frame: pd.DataFrame, first: int, wait: int
+) -> None:
+    early = landmark(frame, at=first, **COLUMNS, switch="switch").frame
+    late = landmark(frame, at=first + wait, **COLUMNS, switch="switch").frame
+    assert set(late.index) <= set(early.index)
+    assert (late["switched"] >= early.loc[late.index, "switched"]).all()

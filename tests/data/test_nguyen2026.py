@@ -231,7 +231,7 @@ def compared(row: Row) -> pd.DataFrame:
     frame = frame.assign(level=frame[stratum])
     if row["landmark"]:
         name = row["endpoint"].lower()
-        frame = landmark(frame, day=LANDMARK, time=f"{name}_days", event=f"{name}_event").kept
+        frame = landmark(frame, at=LANDMARK, time=f"{name}_days", event=f"{name}_event").frame
     return frame
 
 

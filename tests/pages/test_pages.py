@@ -250,13 +250,13 @@ def test_who_is_left_out_adds_up_to_the_cohort(
 ) -> None:
     from data.cohort import CohortFilter
     from data.queries import dictionary
-    from pages.elements import answers
+    from pages.elements.answers.survival import survival
 
     for snapshot, everybody, by in (
         (chiaretti2004, 95, "sex"), (chiaretti2004, 95, "allosct"), (short2025, 161, "tp53_mutated")
     ):  # fmt: skip
         for day in (None, 183):
-            result = answers.survival(
+            result = survival(
                 snapshot, CohortFilter(), dictionary(snapshot), endpoint="RFS", by=by,
                 landmark_days=day, horizon_days=1460,
             )  # fmt: skip

