@@ -142,3 +142,10 @@ def refuse_competing(events: pd.DataFrame) -> None:
             "The table holds competing events: censoring them overstates the incidence. "
             "Use the cumulative incidence, or an endpoint without competing events."
         )
+
+
+def with_keys(
+    keys: pd.DataFrame, group: npt.NDArray[np.integer], frame: pd.DataFrame
+) -> pd.DataFrame:
+    """Put the labels of the groups before the columns of a frame, one group number per row."""
+    return pd.concat([keys.iloc[group].reset_index(drop=True), frame], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -284,7 +284,23 @@ class Maximum:
     information: FloatArray
 
 
-def maximum(likelihood: Likelihood) -> Maximum:
+class Concave(Protocol):
+    """A log likelihood without local maxima, as :func:`maximum` needs it."""
+
+    x: FloatArray
+    n_event: IntArray
+
+    def transformed(self, matrix: FloatArray) -> Concave:
+        """Return the same likelihood in the coordinates of the columns of ``x @ matrix``."""
+
+    def loglik(self, beta: FloatArray) -> float:
+        """Log likelihood."""
+
+    def derivatives(self, beta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        """Log likelihood, score and observed information."""
+
+
+def maximum(likelihood: Concave) -> Maximum:
     """Maximise by Newton's method, in coordinates in which no effect has unit information.
 
     Directions without information under no effect are collinear. A direction that loses all its
@@ -326,7 +342,7 @@ def maximum(likelihood: Likelihood) -> Maximum:
     )
 
 
-def _newton(likelihood: Likelihood) -> tuple[FloatArray, float, FloatArray]:
+def _newton(likelihood: Concave) -> tuple[FloatArray, float, FloatArray]:
     beta = np.zeros(likelihood.x.shape[1])
     loglik, score, information = likelihood.derivatives(beta)
     for _ in range(_STEPS if beta.size else 0):

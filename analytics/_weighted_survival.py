@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from analytics._counts import COUNTS, FloatArray, IntArray, as_columns, group_codes
-from analytics.events import BoolArray, _where, checked_intervals
-from analytics.survival import _band, _limits, _with_keys
+from analytics._counts import COUNTS, FloatArray, IntArray, as_columns, group_codes, with_keys
+from analytics._limits import limits, upper_at_zero
+from analytics.events import BoolArray, checked_intervals, rows_named
 
 _COLUMNS = ("time", "n_risk", "n_risk_rows", "survival", "low", "high", "limit_exact")
 
@@ -97,11 +97,11 @@ class WeightedKaplanMeier:
             return np.vstack([np.full((1, n_group), start), values])[passed]
 
         survival = since_origin(steps.survival, 1.0)
-        low, high, exact = _limits(
+        low, high, exact = limits(
             survival,
             since_origin(steps.variance, 0.0),
             just_before(steps.n_effective),
-            _upper_at_zero(steps, self.confidence),
+            _at_zero(steps, self.confidence),
             self.confidence,
             "log-log",
         )
@@ -117,7 +117,7 @@ class WeightedKaplanMeier:
             "limit_exact": exact & ~past,
         }
         columns = pd.DataFrame({name: values.ravel("F") for name, values in shown.items()})
-        return _with_keys(steps.keys, np.repeat(np.arange(n_group), asked.size), columns)
+        return with_keys(steps.keys, np.repeat(np.arange(n_group), asked.size), columns)
 
 
 def weighted_kaplan_meier(
@@ -195,7 +195,7 @@ def aligned(weights: pd.Series, frame: pd.DataFrame) -> FloatArray:
     bad = ~(np.isfinite(found) & (found >= 0))
     if bad.any():
         raise ValueError(
-            f"weights: missing, negative or infinite in {_where(frame, bad)}. "
+            f"weights: missing, negative or infinite in {rows_named(frame, bad)}. "
             "Give them a weight, 0 included, or leave the rows out."
         )
     return found
@@ -289,11 +289,11 @@ def _variance(
 
 
 def _curve(steps: _Steps, confidence: float) -> pd.DataFrame:
-    low, high, exact = _limits(
+    low, high, exact = limits(
         steps.survival,
         steps.variance,
         steps.n_effective,
-        _upper_at_zero(steps, confidence),
+        _at_zero(steps, confidence),
         confidence,
         "log-log",
     )
@@ -309,7 +309,7 @@ def _curve(steps: _Steps, confidence: float) -> pd.DataFrame:
         "high": high[row, group],
         "limit_exact": exact[row, group],
     }
-    return _with_keys(steps.keys, group, pd.DataFrame(columns))
+    return with_keys(steps.keys, group, pd.DataFrame(columns))
 
 
 def _groups(rows: _Rows, keys: pd.DataFrame) -> pd.DataFrame:
@@ -322,16 +322,8 @@ def _groups(rows: _Rows, keys: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([keys, pd.DataFrame(columns, index=keys.index)], axis=1)
 
 
-def _upper_at_zero(steps: _Steps, confidence: float) -> FloatArray:
-    """Upper limit of each group once survival is 0: exact or, if lower, the one before."""
-    _, high = _band(steps.survival, steps.variance, confidence, "log-log")
-    group = np.arange(len(steps.keys))
-    origin = np.full((1, group.size), np.nan)
-    last = (np.vstack([origin, steps.survival]) <= 0).argmax(axis=0)
-    n_effective = np.vstack([origin, steps.n_effective])[last, group]
-    before = np.vstack([origin, high])[last - 1, group]
-    upper: FloatArray = np.fmin(1 - ((1 - confidence) / 2) ** (1 / n_effective), before)
-    return upper
+def _at_zero(steps: _Steps, confidence: float) -> FloatArray:
+    return upper_at_zero(steps.survival, steps.variance, steps.n_effective, confidence, "log-log")
 
 
 def _ratio(above: FloatArray, below: FloatArray, where: BoolArray) -> FloatArray:

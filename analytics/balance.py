@@ -16,7 +16,7 @@ from analytics._logistic import collinear, logistic
 from analytics._weighted_survival import WeightedKaplanMeier as WeightedKaplanMeier
 from analytics._weighted_survival import aligned, effective_size
 from analytics._weighted_survival import weighted_kaplan_meier as weighted_kaplan_meier
-from analytics.events import BoolArray, _where
+from analytics.events import BoolArray, rows_named
 
 Estimand = Literal["ATE", "ATT", "overlap"]
 
@@ -353,7 +353,7 @@ def _checked(frame: pd.DataFrame, treated: str, covariates: Sequence[str]) -> Bo
     values = found.to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isin(values, (0, 1)).all():
         problems.append(
-            f"{treated}: neither yes nor no in {_where(frame, ~np.isin(values, (0, 1)))}. "
+            f"{treated}: neither yes nor no in {rows_named(frame, ~np.isin(values, (0, 1)))}. "
             "Use true or 1 for the treated, false or 0 for the others; leave out the unknown."
         )
     for name in covariates:
@@ -363,7 +363,7 @@ def _checked(frame: pd.DataFrame, treated: str, covariates: Sequence[str]) -> Bo
         elif pd.api.types.is_numeric_dtype(column):
             infinite = np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan))
             if infinite.any():
-                problems.append(f"{name}: infinite in {_where(frame, infinite)}. Correct them.")
+                problems.append(f"{name}: infinite in {rows_named(frame, infinite)}. Correct them.")
     if problems:
         raise ValueError("\n".join(problems))
     is_treated: BoolArray = values == 1

@@ -131,7 +131,7 @@ def _checked(
         missing = frame[name].isna().to_numpy(dtype=bool)
         if missing.any():
             problems.append(
-                f"{name}: no group label in {_where(frame, missing)}. "
+                f"{name}: no group label in {rows_named(frame, missing)}. "
                 "Give them a level of their own or leave them out."
             )
     if problems:
@@ -152,7 +152,7 @@ def _times(frame: pd.DataFrame, name: str, problems: list[str]) -> FloatArray:
     ):
         if bad.any():
             problems.append(
-                f"{name}: {words} in {_where(frame, bad)}. Correct the days or leave the rows out."
+                f"{name}: {words} in {rows_named(frame, bad)}. Correct the days or leave the rows out."
             )
     return values
 
@@ -162,7 +162,7 @@ def _codes(frame: pd.DataFrame, name: str, problems: list[str]) -> FloatArray:
     bad = ~np.isfinite(values) | (values < 0) | (values % 1 != 0)
     if bad.any():
         problems.append(
-            f"{name}: an unknown event code in {_where(frame, bad)}. "
+            f"{name}: an unknown event code in {rows_named(frame, bad)}. "
             "Use 0 for censored, 1 for the event, 2 and above for a competing event."
         )
     return values
@@ -174,7 +174,8 @@ def _numbers(column: pd.Series) -> FloatArray:
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _where(frame: pd.DataFrame, bad: BoolArray) -> str:
+def rows_named(frame: pd.DataFrame, bad: BoolArray) -> str:
+    """Say how many rows are meant and name the first of them by their index."""
     labels = [str(label) for label in frame.index[bad][:_ROWS_NAMED]]
     more = ", ..." if bad.sum() > _ROWS_NAMED else ""
     count = int(bad.sum())

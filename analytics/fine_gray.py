@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import pandas as pd
 
 from analytics._counts import FloatArray, as_columns
 from analytics._design import design
-from analytics._partial import Likelihood, Maximum, maximum
+from analytics._partial import Maximum, maximum
 from analytics.events import checked_outcome, merge_rounding
 
 
@@ -74,8 +73,7 @@ def fine_gray(
     _check(frame, names, cause)
     columns = design(frame, names)
     likelihood = _Subdistribution(columns.matrix, exits, codes == cause, codes > 0)
-    # It has the members of Cox's likelihood that the search for the maximum uses.
-    found = maximum(cast(Likelihood, likelihood))
+    found = maximum(likelihood)
     error = np.sqrt(np.diag(_covariance(likelihood, found)))
     return FineGray(
         terms=_terms(columns.terms["term"], found.beta, error),

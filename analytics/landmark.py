@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analytics._counts import FloatArray, IntArray
-from analytics.events import _where, checked_outcome
+from analytics.events import checked_outcome, rows_named
 
 EVENT_BEFORE = "event before the landmark"
 SEEN_BEFORE = "last seen before the landmark"
@@ -136,7 +136,7 @@ def _days(frame: pd.DataFrame, name: str, problems: list[str]) -> FloatArray:
     bad = np.isinf(values) | (np.isnan(values) & column.notna().to_numpy())
     if bad.any():
         problems.append(
-            f"{name}: not a day in {_where(frame, bad)}. "
+            f"{name}: not a day in {rows_named(frame, bad)}. "
             "Give the day from the origin, or leave it missing where there is none."
         )
     return values

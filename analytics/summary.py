@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analytics._counts import FloatArray, as_columns
+from analytics._design import levels_of
 from analytics.proportion import fisher_exact
 
 Kind = Literal["number", "category", "boolean"]
@@ -136,7 +137,7 @@ def standardised_difference(
         numbers_1, numbers_2 = first.to_numpy(np.float64), second.to_numpy(np.float64)
         apart = _numbers_apart(numbers_1, numbers_2, weights_1, weights_2)
     else:
-        levels = [False, True] if kind == "boolean" else _levels(pd.concat([first, second]))
+        levels = [False, True] if kind == "boolean" else levels_of(pd.concat([first, second]))
         apart = _categories_apart(
             _level_counts(first, weights_1, levels), _level_counts(second, weights_2, levels)
         )
@@ -235,15 +236,7 @@ def _weighted(
 def _groups(frame: pd.DataFrame, by: str | None) -> list[tuple[object, npt.NDArray[np.bool_]]]:
     if by is None:
         return []
-    return [(level, (frame[by] == level).to_numpy(dtype=bool)) for level in _levels(frame[by])]
-
-
-def _levels(column: pd.Series) -> list[object]:
-    """Levels that occur, in the order of the categories or sorted."""
-    present = column.dropna()
-    if isinstance(present.dtype, pd.CategoricalDtype):
-        return list(present.cat.remove_unused_categories().cat.categories)
-    return sorted(present.unique().tolist())
+    return [(level, (frame[by] == level).to_numpy(dtype=bool)) for level in levels_of(frame[by])]
 
 
 def _describe(
@@ -257,7 +250,7 @@ def _describe(
             quartiles = np.percentile(here.to_numpy(dtype=np.float64), [0, 25, 50, 75, 100])
             start |= dict(zip(("minimum", "q1", "median", "q3", "maximum"), quartiles, strict=True))
         return [start]
-    levels: list[object] = [True] if kind == "boolean" else _levels(values)
+    levels: list[object] = [True] if kind == "boolean" else levels_of(values)
     rows = []
     for level in levels:
         count = int((here == level).sum())
@@ -277,7 +270,7 @@ def _compare(
         apart = [_numbers_apart(a, b) for a, b in combinations(samples, 2)]
     else:
         test = FISHER
-        levels = [False, True] if kind == "boolean" else _levels(values)
+        levels = [False, True] if kind == "boolean" else levels_of(values)
         counts = [_level_counts(part, None, levels) for part in parts]
         table = np.array(counts).reshape(len(parts), len(levels))
         p_value = fisher_exact(table).p_value

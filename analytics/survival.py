@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,10 @@ from analytics._counts import (
     labels,
     refuse_competing,
     risk_sets,
+    with_keys,
 )
+from analytics._limits import Interval as Interval
+from analytics._limits import band, limits, upper_at_zero
 from analytics.log_rank import (
     Adjust,
     LogRank,
@@ -46,7 +48,6 @@ __all__ = [
     "restricted_mean",
 ]
 
-Interval = Literal["log-log", "log", "plain"]
 
 # R's quantile.survfit takes survival this close to the level as equal to it.
 _ON_THE_LEVEL = float(np.sqrt(np.finfo(float).eps))
@@ -99,9 +100,9 @@ class KaplanMeier:
         n_risk = sets.n_risk_before(when)
         steps, greenwood = _survival(sets), _greenwood(sets)
         asked_for = self.confidence, self.interval
-        at_zero = _upper_at_zero(steps, greenwood, sets.n_risk, *asked_for)
+        at_zero = upper_at_zero(steps, greenwood, sets.n_risk, *asked_for)
         survival, variance = since_origin(steps, 1.0), since_origin(greenwood, 0.0)
-        low, high, exact = _limits(survival, variance, n_risk, at_zero, *asked_for)
+        low, high, exact = limits(survival, variance, n_risk, at_zero, *asked_for)
         past = when[:, None] > sets.last_time
         shown = pd.DataFrame(
             {
@@ -114,7 +115,7 @@ class KaplanMeier:
                 "limit_exact": (exact & ~past).ravel("F"),
             }
         )
-        return _with_keys(sets.keys, np.repeat(np.arange(n_group), asked.size), shown)
+        return with_keys(sets.keys, np.repeat(np.arange(n_group), asked.size), shown)
 
     def differences(self, times: float | Sequence[float]) -> pd.DataFrame:
         """Differences of survival at milestones, each group against the first.
@@ -190,7 +191,7 @@ class KaplanMeier:
             raise ValueError(f"A quantile lies between 0 and 1, not at {p}.")
         sets = self._sets
         survival = _survival(sets)
-        low, high = _band(survival, _greenwood(sets), self.confidence, self.interval)
+        low, high = band(survival, _greenwood(sets), self.confidence, self.interval)
         found = np.full((3, len(sets.keys)), np.nan)
         for group in range(len(sets.keys)):
             seen = sets.n_exit[:, group] > 0
@@ -269,7 +270,7 @@ def kaplan_meier(
     )
     return KaplanMeier(
         curve=curve,
-        groups=_with_keys(sets.keys, np.arange(len(sets.keys)), groups),
+        groups=with_keys(sets.keys, np.arange(len(sets.keys)), groups),
         by=as_columns(by),
         confidence=confidence,
         interval=interval,
@@ -327,7 +328,7 @@ def restricted_mean(
         }
     )
     return RestrictedMean(
-        _with_keys(sets.keys, np.arange(len(sets.keys)), groups), differences, float(tau)
+        with_keys(sets.keys, np.arange(len(sets.keys)), groups), differences, float(tau)
     )
 
 
@@ -354,8 +355,8 @@ def follow_up(events: pd.DataFrame, *, by: str | Sequence[str] = ()) -> pd.DataF
 
 def _curve(sets: RiskSets, confidence: float, interval: Interval) -> pd.DataFrame:
     survival, greenwood = _survival(sets), _greenwood(sets)
-    at_zero = _upper_at_zero(survival, greenwood, sets.n_risk, confidence, interval)
-    low, high, exact = _limits(survival, greenwood, sets.n_risk, at_zero, confidence, interval)
+    at_zero = upper_at_zero(survival, greenwood, sets.n_risk, confidence, interval)
+    low, high, exact = limits(survival, greenwood, sets.n_risk, at_zero, confidence, interval)
     group, row = np.nonzero(sets.n_exit.T > 0)
     curve = pd.DataFrame(
         {
@@ -369,7 +370,7 @@ def _curve(sets: RiskSets, confidence: float, interval: Interval) -> pd.DataFram
             "limit_exact": exact[row, group],
         }
     )
-    return _with_keys(sets.keys, group, curve)
+    return with_keys(sets.keys, group, curve)
 
 
 def _survival(sets: RiskSets) -> FloatArray:
@@ -385,72 +386,6 @@ def _greenwood(sets: RiskSets) -> FloatArray:
     terms = np.divide(sets.n_event, left, out=missing, where=left > 0)
     variance: FloatArray = np.cumsum(terms, axis=0)
     return variance
-
-
-def _upper_at_zero(
-    survival: FloatArray,
-    greenwood: FloatArray,
-    n_risk: npt.NDArray[np.generic],
-    confidence: float,
-    interval: Interval,
-) -> FloatArray:
-    """Upper limit of each group once survival is 0: exact or, if lower, the one before the step.
-
-    Survival only falls, so what held just before the last step still holds.
-    """
-    _, high = _band(survival, greenwood, confidence, interval)
-    group = np.arange(survival.shape[1])
-    # One row before the first time: survival 1, where Greenwood has no limit.
-    origin = np.full((1, group.size), np.nan)
-    last = (np.vstack([origin, survival]) <= 0).argmax(axis=0)
-    at_risk = np.vstack([origin, n_risk])[last, group]
-    before = np.vstack([origin, high])[last - 1, group]
-    upper: FloatArray = np.fmin(1 - ((1 - confidence) / 2) ** (1 / at_risk), before)
-    return upper
-
-
-def _band(
-    survival: FloatArray, greenwood: FloatArray, confidence: float, interval: Interval
-) -> tuple[FloatArray, FloatArray]:
-    """Greenwood's limits, NaN where there are none, as R's ``survfit_confint``."""
-    from scipy.special import ndtri
-
-    z = float(ndtri((1 + confidence) / 2))
-    inner = survival > 0
-    if interval == "log-log":
-        inner &= survival < 1
-    s = np.where(inner, survival, 0.5)
-    reach = z * np.sqrt(np.where(inner, greenwood, 0.0))
-    if interval == "plain":
-        low, high = s - reach * s, s + reach * s
-    elif interval == "log":
-        low, high = s * np.exp(-reach), s * np.exp(reach)
-    else:
-        middle = np.log(-np.log(s))
-        reach = reach / np.log(s)
-        low, high = np.exp(-np.exp(middle - reach)), np.exp(-np.exp(middle + reach))
-    return (
-        np.where(inner, np.maximum(low, 0.0), np.nan),
-        np.where(inner, np.minimum(high, 1.0), np.nan),
-    )
-
-
-def _limits(
-    survival: FloatArray,
-    greenwood: FloatArray,
-    n_risk: npt.NDArray[np.generic],
-    upper_at_zero: FloatArray,
-    confidence: float,
-    interval: Interval,
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    """Greenwood's limits, and the exact binomial ones where survival is 1 or 0."""
-    low, high = _band(survival, greenwood, confidence, interval)
-    with np.errstate(divide="ignore"):
-        reach = ((1 - confidence) / 2) ** (1 / n_risk.astype(np.float64))
-    one, zero = survival >= 1, survival <= 0
-    low = np.where(one, reach, np.where(zero, 0.0, low))
-    high = np.where(one, 1.0, np.where(zero, upper_at_zero, high))
-    return low, high, one | zero
 
 
 def _crossing(time: FloatArray, survival: FloatArray, p: float) -> float:
@@ -493,9 +428,3 @@ def _area(sets: RiskSets, tau: float) -> tuple[FloatArray, FloatArray]:
     # Once nobody is left the area still to come is 0, and so is the term.
     terms = np.divide(n_event, left, out=np.zeros_like(left), where=left > 0)
     return to_come[0], np.sqrt((to_come[1:] ** 2 * terms).sum(axis=0))
-
-
-def _with_keys(
-    keys: pd.DataFrame, group: npt.NDArray[np.integer], frame: pd.DataFrame
-) -> pd.DataFrame:
-    return pd.concat([keys.iloc[group].reset_index(drop=True), frame], axis=1)

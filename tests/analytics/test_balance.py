@@ -24,6 +24,7 @@ from analytics.balance import (
     weights,
 )
 from analytics.events import event_table
+from analytics.hazard import Cox, cox
 from analytics.survival import kaplan_meier
 from tests.analytics.reference import FOLDER, data, numbers
 
@@ -543,3 +544,30 @@ def test_the_denominator_is_that_before_weighting() -> None:
     assert row["smd_before"] == pytest.approx(
         (row["treated_before"] - row["untreated_before"]) / spread
     )
+
+
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "overlap"])
+@pytest.mark.parametrize("case", CASES)
+def test_weighted_hazard_ratio(case: str, estimand: Any) -> None:
+    rows = fitted(case).assign(w=weights(scores(case), estimand=estimand).weights)
+    fit = cox(rows, time="time", event="event", covariates=["t"], weights="w")
+    _check_cox(fit, wanted(case)["weighted"][estimand]["cox"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_matched_hazard_ratio(case: str) -> None:
+    matched = match(scores(case)).frame
+    rows = fitted(case).assign(w=matched["weight"], pair=matched["pair"])
+    rows = rows[rows["w"] > 0]
+    fit = cox(rows, time="time", event="event", covariates=["t"], weights="w", cluster="pair")
+    _check_cox(fit, wanted(case)["matched"]["cox"])
+
+
+def _check_cox(fit: Cox, expected: dict[str, float]) -> None:
+    assert fit.robust
+    found, score = fit.terms.iloc[0], fit.tests.set_index("test").loc["robust score"]
+    assert found["coefficient"] == pytest.approx(expected["coefficient"], rel=1e-6)
+    assert found["standard_error"] == pytest.approx(expected["robust_error"], rel=1e-6)
+    assert found["p_value"] == pytest.approx(expected["p_value"], rel=1e-5)
+    assert score["statistic"] == pytest.approx(expected["robust_score"], rel=1e-6)
+    assert score["p_value"] == pytest.approx(expected["robust_score_p"], rel=1e-5)
