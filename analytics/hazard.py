@@ -266,17 +266,16 @@ def hazard_ratios(
     first = [levels[base], *levels[:base], *levels[base + 1 :]] if levels else []
     ordered = events.assign(**{str(by): pd.Categorical(events[by], categories=first)})
     fit = cox_from_counts(ordered, covariates=(str(by),))
-    found = fit.terms.set_index("level").reindex(levels)
+    found = fit.terms[list(_RATIO_COLUMNS.values())].set_axis(fit.terms["level"]).reindex(levels)
     n, n_event = (
         np.bincount(codes, counted, len(levels)).astype(np.int64, copy=False)
         for counted in (_exits(events), events["n_event"])
     )
-    groups = pd.DataFrame({"level": keys.iloc[:, 0], "n": n, "n_event": n_event})
-    for name, column in _RATIO_COLUMNS.items():
-        groups[name] = found[column].to_numpy(dtype=np.float64)
+    numbers = {name: found[column].to_numpy(np.float64) for name, column in _RATIO_COLUMNS.items()}
     if levels and n_event[base]:
-        groups.loc[base, ["ratio", "coefficient"]] = 1.0, 0.0
-    groups["estimable"] = groups["ratio"].notna()
+        numbers["ratio"][base], numbers["coefficient"][base] = 1.0, 0.0
+    counts = {"level": keys.iloc[:, 0], "n": n, "n_event": n_event}
+    groups = pd.DataFrame(counts | numbers | {"estimable": ~np.isnan(numbers["ratio"])})
     p_value = float(fit.proportional_hazards()["p_value"].iloc[-1])
     return HazardRatios(
         groups, levels[base] if levels else reference, None if np.isnan(p_value) else p_value
@@ -482,7 +481,9 @@ def _of_counts(
 
 
 def _exits(events: pd.DataFrame) -> IntArray:
-    exits: IntArray = events[list(COUNTS)].sum(axis=1).to_numpy(dtype=np.int64)
+    exits = np.zeros(len(events), dtype=np.int64)
+    for name in COUNTS:
+        exits += events[name].to_numpy(dtype=np.int64)
     return exits
 
 
