@@ -3,8 +3,10 @@ PYTHON ?= python3
 PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
+# The programs compared with are no part of what is tested: they have an environment of their own.
+BENCH := $(VENV)/bench
 
-.PHONY: run test check benchmark pictures
+.PHONY: run test check benchmark bench-statistics simulations pictures
 
 run: $(VENV)/run.stamp
 	$(BIN)/python -m data demo
@@ -22,6 +24,14 @@ benchmark: $(VENV)/dev.stamp
 	$(BIN)/python -m data demo
 	$(BIN)/python -m tools.repaint
 
+bench-statistics: $(BENCH)/bench.stamp
+	$(BENCH)/bin/python -m benchmarks.speed
+	$(BENCH)/bin/python -m benchmarks.report
+
+simulations: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.simulations
+	$(BIN)/python -m benchmarks.report
+
 pictures: $(VENV)/dev.stamp
 	$(BIN)/python -m data demo
 	$(BIN)/python -m tools.pictures
@@ -34,4 +44,9 @@ $(VENV)/run.stamp: requirements.txt
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(BENCH)/bench.stamp: requirements-bench.txt requirements-dev.txt $(VENV)/run.stamp
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	touch $@

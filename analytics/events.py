@@ -194,9 +194,9 @@ def _names(columns: Sequence[str]) -> str:
 
 def merge_rounding(*times: FloatArray) -> tuple[FloatArray, ...]:
     """Give times that differ by floating-point noise alone the smallest of their values."""
-    values = np.unique(np.concatenate(times))
-    if values.size < 2:
+    if all(bool((each % 1 == 0).all()) for each in times):
         return times
+    values = np.unique(np.concatenate(times))
     gaps = np.diff(values)
     mean = float(np.abs(values).mean())
     new = np.concatenate([[True], (gaps > _SAME_TIME) & (gaps > _SAME_TIME * mean)])

@@ -12,6 +12,7 @@ from data.endpoints import ENDPOINTS
 from data.importing.tables import REQUIRED_COLUMNS, TABLES, Column
 from data.variables import STANDARD, Variable
 from pages.elements.link import OPTIONS
+from pages.elements.tables import MILESTONES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -19,7 +20,7 @@ DOCUMENTS = [
     for path in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md")
     if path.exists()
 ]
-FOLDERS = ("analytics", "data", "pages", "tests", "tools", "docs", ".streamlit", ".ci")
+FOLDERS = ("analytics", "benchmarks", "data", "pages", "tests", "tools", "docs", ".streamlit", ".ci")
 IN_ROOT = re.compile(r"app\.py|Makefile|LICENSE|[A-Z]+\.md|pyproject\.toml|requirements[\w-]*\.txt")
 BUILT = "data/store"
 """Written by an import, not part of the repository."""
@@ -86,6 +87,31 @@ def test_every_endpoint_is_described() -> None:
 
 def test_every_option_of_a_link_is_described() -> None:
     assert set(OPTIONS) <= set(rows(section("using.md", "Links")))
+
+
+REFERENCE = ROOT / "tests" / "reference"
+
+
+def test_every_reference_program_and_its_values_are_described() -> None:
+    described = (REFERENCE / "README.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w.]+)`", described))
+    files = {path.name for path in REFERENCE.glob("*.*") if path.name != "README.md"}
+    cases = {path.parent.name for path in REFERENCE.glob("*/expected.json")}
+    assert files | cases <= named
+    written = {f"{path.stem}.json" for path in REFERENCE.glob("*.R")}
+    assert {path.name for path in REFERENCE.glob("*.json")} <= written
+
+
+def test_every_reference_data_set_is_described_with_its_rows() -> None:
+    described = rows((REFERENCE / "README.md").read_text("utf-8"))
+    for path in (REFERENCE / "datasets").glob("*.csv"):
+        lines = path.read_text("utf-8").splitlines()
+        assert int(described[path.name][0]) == len(lines) - 1, path.name
+
+
+def test_the_milestones_are_those_described() -> None:
+    days = ", ".join(str(day) for day in MILESTONES.values())
+    assert f"floor(365.25 y): {days} |" in text("statistics.md")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

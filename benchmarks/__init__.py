@@ -1,0 +1,1 @@
+"""Speed and error rates of the statistics beside lifelines, scikit-survival and R."""
