@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from data.variables import MISSING, STANDARD, Dictionary, Variable
+from data import rule as rules
+from data.rule import MrdRule
+from data.variables import MISSING, STANDARD, Dictionary, Variable, comparison_variable
 
 Levels: TypeAlias = tuple[str, ...]
 Range: TypeAlias = tuple[float, float]
@@ -40,17 +42,25 @@ class CohortFilter:
 
     Parameters
     ----------
+    rule : MrdRule, optional
+        By which samples become MRD statuses, here and in everything asked about these patients; the
+        study's own by default.
     **conditions : tuple of str, or (low, high)
         By variable name. An empty tuple is no condition.
     """
 
     conditions: tuple[tuple[str, Condition], ...]
+    rule: MrdRule
 
-    def __init__(self, **conditions: Condition | Sequence[str]) -> None:
+    def __init__(
+        self, *, rule: MrdRule | None = None, **conditions: Condition | Sequence[str]
+    ) -> None:
         kept = sorted((name, _normal(value)) for name, value in conditions.items() if len(value))
         object.__setattr__(self, "conditions", tuple(kept))
+        object.__setattr__(self, "rule", rule or MrdRule())
 
     def __bool__(self) -> bool:
+        """Tell whether there is a condition; a rule alone selects nobody."""
         return bool(self.conditions)
 
     def __iter__(self) -> Iterator[tuple[str, Condition]]:
@@ -62,7 +72,20 @@ class CohortFilter:
 
     def with_(self, name: str, condition: Condition) -> CohortFilter:
         """Return the selection with the condition on one variable replaced (empty: lifted)."""
-        return CohortFilter(**{**dict(self.conditions), name: condition})
+        return CohortFilter(rule=self.rule, **{**dict(self.conditions), name: condition})
+
+    def with_rule(self, rule: MrdRule) -> CohortFilter:
+        """Return the same conditions under another MRD rule."""
+        return CohortFilter(rule=rule, **dict(self.conditions))
+
+    def everybody(self) -> CohortFilter:
+        """Return the selection with every condition lifted; the MRD rule stays."""
+        return CohortFilter(rule=self.rule)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What decides every answer about this selection, for a cache."""
+        return self.conditions, self.rule.assay, self.rule.cutoff, self.rule.below_lod
 
     def without(self, name: str) -> CohortFilter:
         """Return the selection with the condition on one variable lifted."""
@@ -72,7 +95,8 @@ class CohortFilter:
         """Return the SQL condition on `subjects` and its named parameters.
 
         Column names come from the dictionary, every value is a parameter. A patient without a value is
-        never inside a range, and has the level 'missing'.
+        never inside a range, and has the level 'missing'. Another MRD rule than the study's own stands
+        among the parameters: `data.store` reads the tables by it.
 
         Raises
         ------
@@ -88,6 +112,8 @@ class CohortFilter:
             else:
                 clauses.append(f"list_contains(${name}, {variable.level_sql})")
                 parameters[name] = list(condition)
+        if self.rule:
+            parameters[rules.PARAMETER] = self.rule
         return " AND ".join(clauses), parameters
 
     def phrases(self, dictionary: Dictionary = STANDARD) -> dict[str, str]:
@@ -96,12 +122,17 @@ class CohortFilter:
         return {n: _phrase(v, conditions[n]) for n, v in dictionary.items() if n in conditions}
 
     def describe(self, dictionary: Dictionary = STANDARD) -> str:
-        """Return the selection in words: 'Ph-negative · high risk', or 'all patients'."""
-        return " · ".join(self.phrases(dictionary).values()) or "all patients"
+        """Return the selection in words: 'Ph-negative · high risk', or 'all patients'.
+
+        Another MRD rule than the study's own is said at the end: 'MRD by NGS, cut-off 10⁻⁵'.
+        """
+        who = " · ".join(self.phrases(dictionary).values()) or "all patients"
+        return " · ".join(part for part in (who, self.rule.describe()) if part)
 
     def to_query(self) -> dict[str, list[str]]:
         """Return the selection as the parameters of a link; several levels repeat the key."""
-        return {name: _as_text(condition) for name, condition in self.conditions}
+        chosen = {name: _as_text(condition) for name, condition in self.conditions}
+        return chosen | self.rule.to_query()
 
     @classmethod
     def from_query(cls, query: Query, dictionary: Dictionary = STANDARD) -> CohortFilter:
@@ -110,15 +141,18 @@ class CohortFilter:
         Parameters
         ----------
         query : mapping of str to sequence of str
-            Only the keys that are meant as variables.
+            Only the keys that are meant as variables, and those of the MRD rule.
 
         Raises
         ------
         UnknownInQuery
             If a variable or a value is unknown. Ignoring it would widen the cohort in silence.
         """
-        conditions, problems = dict[str, Condition](), list[str]()
+        conditions = dict[str, Condition]()
+        rule, problems = MrdRule.from_query(query, dictionary.assays)
         for name, values in query.items():
+            if name in rules.KEYS:
+                continue
             given = [values] if isinstance(values, str) else list(values)
             if name not in dictionary:
                 problems.append(f"This study has no variable ‘{name}’.")
@@ -127,8 +161,34 @@ class CohortFilter:
             conditions[name] = condition
             problems += problem
         if problems:
-            raise UnknownInQuery(tuple(problems), cls(**conditions))
-        return cls(**conditions)
+            raise UnknownInQuery(tuple(problems), cls(rule=rule, **conditions))
+        return cls(rule=rule, **conditions)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two saved cohorts, A against B, and who is in each.
+
+    Attributes
+    ----------
+    a, b : CohortFilter
+        Each with the MRD rule under which it was saved.
+    in_a, in_b : frozenset of str
+        The patients. Those in both are in neither group.
+    """
+
+    a: CohortFilter
+    b: CohortFilter
+    in_a: frozenset[str] = field(compare=False, repr=False)
+    in_b: frozenset[str] = field(compare=False, repr=False)
+
+    def parameters(self) -> dict[str, object]:
+        """Return the parameters of the SQL that gives `subjects` the column `cohorts`."""
+        groups = {"A": sorted(self.in_a - self.in_b), "B": sorted(self.in_b - self.in_a)}
+        return {
+            "patients": [patient for members in groups.values() for patient in members],
+            "cohorts": [name for name, members in groups.items() for _ in members],
+        }
 
 
 def _normal(value: Condition | Sequence[str]) -> Condition:
@@ -190,3 +250,12 @@ def _phrase(variable: Variable, condition: Condition) -> str:
         words = " or ".join(level.value for level in levels)
         return f"MRD {words}{variable.label.removeprefix('MRD')}"
     return " or ".join(level.phrase for level in levels)
+
+
+def with_comparison(variables: Dictionary, a: CohortFilter, b: CohortFilter) -> Dictionary:
+    """Return the dictionary of a study with the variable that compares two saved cohorts."""
+    named = dict.fromkeys(name for cohort in (a, b) for name, _ in cohort)
+    late = tuple(name for name in named if variables[name].known != "at baseline")
+    words = {"A": a.describe(variables), "B": b.describe(variables)}
+    every = (*variables.values(), comparison_variable(words, late))
+    return Dictionary(every, variables.assays)

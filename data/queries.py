@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
-from data.cohort import CohortFilter
+from data.assays import AssayPair, assay_pairs
+from data.cohort import CohortFilter, Compared, with_comparison
 from data.endpoints import ENDPOINTS
 from data.store import Snapshot, query, records, sql_text
-from data.variables import MISSING, Dictionary, Level, Variable, build_dictionary, quoted
+from data.variables import (
+    MISSING,
+    Dictionary,
+    Level,
+    Variable,
+    build_dictionary,
+    quoted,
+)
 
 
 @dataclass(frozen=True)
@@ -86,15 +95,42 @@ def dictionary(snapshot: Snapshot) -> Dictionary:
     """Return the dictionary of a snapshot: the variables that hold values, with their levels."""
     own = records(snapshot, "SELECT name, label, kind FROM own_variables ORDER BY label")
     labels = tuple(timepoint.label for timepoint in study(snapshot).timepoints)
-    frame = query(snapshot, sql_text("query_subjects").replace("{selection}", "TRUE"))
+    everybody = sql_text("query_subjects").replace("{selection}", "TRUE")
+    frame = query(snapshot, everybody.replace("{expressions}", ""))
     full = build_dictionary(
         labels,
         tuple(Variable(**variable) for variable in own),
         present=frozenset(str(column) for column in frame if frame[column].notna().any()),
     )
     later = "disease_status" in frame and (frame["disease_status"].dropna() != "CR1").any()
-    variables = (_with_levels(variable, frame) for variable in full.values())
-    return Dictionary(tuple(_in_any_remission(v) if later else v for v in variables))
+    variables = [_with_levels(variable, frame) for variable in full.values()]
+    # Before the outcome, which stands last.
+    variables[-1:-1] = [pair.variable() for pair in assay_pairs(snapshot)]
+    worded = tuple(_in_any_remission(v) if later else v for v in variables)
+    assays = tuple(row["assay"] for row in records(snapshot, sql_text("query_assays_of_study")))
+    whole, compared = Dictionary(worded, assays), snapshot.compared
+    return with_comparison(whole, compared.a, compared.b) if compared else whole
+
+
+def comparing(
+    snapshot: Snapshot, a: CohortFilter, b: CohortFilter, variables: Dictionary
+) -> Snapshot:
+    """Return the snapshot with two cohorts to compare: patients then have the variable `cohorts`.
+
+    Each cohort is selected under the MRD rule with which it was saved.
+    """
+    in_a, in_b = (
+        frozenset(subjects(snapshot, cohort, variables)["patient_id"]) for cohort in (a, b)
+    )
+    return replace(snapshot, compared=Compared(a, b, in_a, in_b))
+
+
+def in_both(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> int:
+    """Return how many patients of a selection are in both of the cohorts compared."""
+    if snapshot.compared is None:
+        return 0
+    both = snapshot.compared.in_a & snapshot.compared.in_b
+    return int(subjects(snapshot, cohort, variables)["patient_id"].isin(both).sum())
 
 
 def _in_any_remission(variable: Variable) -> Variable:
@@ -150,7 +186,10 @@ def derivability(snapshot: Snapshot) -> tuple[Derivability, ...]:
 def subjects(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> pd.DataFrame:
     """Return the patients of a cohort: one row per patient, every variable, by patient_id."""
     where, parameters = cohort.where(variables)
-    return query(snapshot, sql_text("query_subjects").replace("{selection}", where), parameters)
+    text = sql_text("query_subjects").replace("{selection}", where)
+    derived = (v for v in variables.values() if v.expression)
+    expressions = "".join(f", {v.expression} AS {v.column}" for v in derived)
+    return query(snapshot, text.replace("{expressions}", expressions), parameters)
 
 
 def size(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> int:
@@ -186,22 +225,28 @@ def level_counts(
 
 
 def levels_of_endpoint(
-    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, endpoint: str, by: str
-) -> dict[str, int]:
-    """Return how many patients of a cohort have each level, of those in an endpoint."""
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: Sequence[str],
+) -> dict[tuple[str, ...], int]:
+    """Return how many patients of a cohort have each level of `by`, of those in an endpoint."""
     where, parameters = cohort.where(variables)
-    text = sql_text("query_levels_of_endpoint").replace("{level}", variables[by].level_sql)
+    groups = "".join(f"{variables[name].level_sql} AS {variables[name].column}, " for name in by)
+    text = sql_text("query_levels_of_endpoint").replace("{groups}", groups)
     rows = records(
         snapshot, text.replace("{selection}", where), {**parameters, "endpoint": endpoint}
     )
-    return {row["level"]: row["n"] for row in rows}
+    return {tuple(row[name] for name in by): row["n"] for row in rows}
 
 
 def attrition(
     snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary
 ) -> list[tuple[str, int]]:
     """Return the whole study and then, condition by condition, who is left: words and number."""
-    steps, so_far = [("Whole study", size(snapshot, CohortFilter(), variables))], CohortFilter()
+    steps, so_far = [("Whole study", size(snapshot, CohortFilter(), variables))], cohort.everybody()
     for name, words in cohort.phrases(variables).items():
         so_far = so_far.with_(name, cohort.get(name))
         steps.append((words, size(snapshot, so_far, variables)))
@@ -244,39 +289,52 @@ def event_rows(
     variables: Dictionary,
     *,
     endpoint: str,
-    by: str | None,
+    by: Sequence[str] = (),
     landmark_days: int,
 ) -> pd.DataFrame:
-    """Return one row per patient, for a landmark: the group as known then, and since when.
+    """Return one row per patient, for a landmark: the groups as known then, and since when.
 
     Returns
     -------
     pandas.DataFrame
-        patient_id, the column `by`, time and event, and known_day: the day from the endpoint's origin
-        on which the group, and whatever else the cohort was selected by, is known (NaN: at baseline).
-        For a variable that changes from a day on, such as a transplant, the group is what was true on
-        the landmark day and is known to everybody; `later` is True for those who change after it, and
-        `undated` for those of whom nobody knows when they did.
+        patient_id, the columns of `by`, time and event, and known_day: the day from the endpoint's
+        origin on which the groups, and whatever else the cohort was selected by, are known (NaN: at
+        baseline). For a variable that changes from a day on, such as a transplant, the group is what
+        was true on the landmark day and is known to everybody; switch_day is the day of the change
+        (the last, of several variables; NaN: never), and `undated` is True where nobody knows it.
     """
-    later, undated, group = "FALSE", "FALSE", ""
-    if by:
-        variable = variables[by]
-        group = f"{variable.level_sql} AS {variable.column}, "
+    groups, changes, undated = "", list[str](), list[str]()
+    for variable in (variables[name] for name in by):
+        level = variable.level_sql
         if variable.known == "from a day on" and variable.day_column:
-            day = f"subjects.{quoted(variable.day_column)} - t.origin_day"
-            group = f"if({day} <= $landmark, 'yes', 'no') AS {variable.column}, "
-            later = f"coalesce({day} > $landmark, FALSE)"
-            undated = f"{variable.column} = 'yes' AND {day} IS NULL"
+            day = _day_sql(variable)
+            level = f"if({day} <= $landmark, 'yes', 'no')"
+            changes.append(day)
+            undated.append(f"({variable.column} = 'yes' AND {day} IS NULL)")
+        groups += f"{level} AS {variable.column}, "
     days = [
-        f"subjects.{quoted(str(variables[name].day_column))} - t.origin_day"
-        for name in dict.fromkeys([*([by] if by else []), *(name for name, _ in cohort)])
-        if variables[name].known == "at a day"
+        _day_sql(variable)
+        for variable in variables.deciding([*by, *(name for name, _ in cohort)])
+        if variable.known == "at a day"
     ]
-    known = f"greatest({', '.join(days)})" if days else "NULL::INTEGER"
-    groups = f"patient_id, {group}{known} AS known_day, {later} AS later, {undated} AS undated, "
-    where, parameters = _comparable(cohort, variables, (by,) if by else ())
+    groups = (
+        f"patient_id, {groups}{_latest_sql(days)} AS known_day, "
+        f"{_latest_sql(changes)} AS switch_day, {' OR '.join(undated) or 'FALSE'} AS undated, "
+    )
+    where, parameters = _comparable(cohort, variables, by)
     text = sql_text("query_event_rows").replace("{groups}", groups).replace("{selection}", where)
     return query(snapshot, text, parameters | {"endpoint": endpoint, "landmark": landmark_days})
+
+
+def _day_sql(variable: Variable) -> str:
+    """Return the SQL text of the day on which a variable is known, from the endpoint's origin."""
+    day = variable.day_expression or f"subjects.{quoted(str(variable.day_column))}"
+    return f"{day} - t.origin_day"
+
+
+def _latest_sql(days: Sequence[str]) -> str:
+    """Return the SQL text of the last of some days, those that are missing apart."""
+    return f"greatest({', '.join(days)})" if days else "NULL::INTEGER"
 
 
 def mrd_by_timepoint(
@@ -328,3 +386,116 @@ def _comparable(
 def import_problems(snapshot: Snapshot) -> pd.DataFrame:
     """Return what the import found: columns severity, file, row, column, problem, remedy."""
     return query(snapshot, "SELECT * FROM import_problems ORDER BY ALL")
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """What happened to one patient, in days from day 0.
+
+    Attributes
+    ----------
+    course : dict
+        cr_day, relapse_day, relapse_site, death_day, death_cause, last_follow_up_day, and
+        cr_achieved, relapsed, died, which hold even where the day is missing. None is not known.
+    treatments : pandas.DataFrame
+        One row per course: kind, name, start_day, end_day, cycle.
+    samples : pandas.DataFrame
+        One row per MRD sample: day, assay, material, target, mrd_fraction, lod_fraction, call, and
+        the timepoint that it stands for with the status there.
+    """
+
+    course: dict[str, Any]
+    treatments: pd.DataFrame
+    samples: pd.DataFrame
+
+
+def patient(snapshot: Snapshot, cohort: CohortFilter, patient_id: str) -> Patient:
+    """Return the course of one patient; MRD by the rule of the cohort.
+
+    Raises
+    ------
+    KeyError
+        If the snapshot has no such patient; the message does not repeat the identifier.
+    """
+    _, parameters = cohort.everybody().where()
+    one = parameters | {"patient_id": patient_id}
+    rows = records(snapshot, sql_text("query_patient_course"), one)
+    if not rows:
+        raise KeyError("no such patient in this snapshot")
+    return Patient(
+        rows[0],
+        query(snapshot, sql_text("query_patient_treatments"), one),
+        query(snapshot, sql_text("query_patient_samples"), one),
+    )
+
+
+def switch_rows(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, endpoint: str, name: str
+) -> pd.DataFrame:
+    """Return one row per patient, for a group that patients join while followed.
+
+    Parameters
+    ----------
+    name : str
+        A variable that is known from a day on, such as the transplant.
+
+    Returns
+    -------
+    pandas.DataFrame
+        patient_id, time and event; switch, the day of the change (NaN: never); undated, whether there
+        was one whose day nobody knows; known_day, the day on which whatever the cohort was selected by is
+        known (NaN: at baseline); age_years and risk_group (missing where unknown). Days count from the
+        endpoint's origin.
+    """
+    variable = variables[name]
+    deciding = variables.deciding(each for each, _ in cohort)
+    selected = [each for each in deciding if each.known == "at a day"]
+    known = [f"subjects.{quoted(str(each.day_column))} - t.origin_day" for each in selected]
+    where, parameters = cohort.where(variables)
+    text = (
+        sql_text("query_switch_rows")
+        .replace("{switch}", f"(subjects.{quoted(str(variable.day_column))} - t.origin_day)")
+        .replace("{changed}", f"{variable.level_sql} = 'yes'")
+        .replace("{known}", f"greatest({', '.join(known)})" if known else "NULL::INTEGER")
+        .replace("{selection}", where)
+    )
+    return query(snapshot, text, parameters | {"endpoint": endpoint})
+
+
+def assays_of_cohort(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, pair: AssayPair
+) -> pd.DataFrame:
+    """Return one row per patient: status and day by each of two assays, and how they agree.
+
+    Returns
+    -------
+    pandas.DataFrame
+        patient_id, first_status, second_status (missing without a sample), first_day, second_day,
+        agreement (missing unless both are evaluable).
+    """
+    where, parameters = cohort.where(variables)
+    text = sql_text("query_assay_pair_of_cohort").replace("{assays}", pair.sql)
+    return query(snapshot, text.replace("{selection}", where), parameters)
+
+
+def model_rows(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, endpoint: str
+) -> pd.DataFrame:
+    """Return one row per patient of a cohort with an endpoint, for a model of several variables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        patient_id; every variable, a number as it is and others as their level, 'missing' where there
+        is none; _since_NAME, the day from the endpoint's origin on which the variable NAME is known or
+        changes, of those that have one; _time and _event.
+    """
+    columns = ""
+    for variable in variables.values():
+        value = variable.column if variable.kind == "number" else variable.level_sql
+        columns += f"{value} AS {variable.column}, "
+        if variable.day_column:
+            columns += f'{_day_sql(variable)} AS "_since_{variable.name}", '
+    where, parameters = cohort.where(variables)
+    text = sql_text("query_model_rows").replace("{columns}", columns).replace("{selection}", where)
+    return query(snapshot, text, parameters | {"endpoint": endpoint})

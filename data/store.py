@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+
+from data.cohort import Compared
+from data.rule import DEPTH_OF_STUDY, PARAMETER, MrdRule
 
 SQL = Path(__file__).parent / "sql"
 DEFAULT_FOLDER = Path(__file__).parent / "store"
@@ -59,6 +63,8 @@ class Snapshot:
         Rows of each raw table.
     current : bool
         Whether this is the one that is served.
+    compared : Compared or None
+        Two saved cohorts, by which `subjects` then has the column `cohorts`.
     """
 
     study_id: str
@@ -69,6 +75,13 @@ class Snapshot:
     published_at: str
     rows: Mapping[str, int]
     current: bool
+    compared: Compared | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What decides every answer that this gives: equal keys, equal answers."""
+        compared = self.compared
+        return self.study_id, self.hash, compared and (compared.a.key, compared.b.key)
 
 
 def store_folder() -> Path:
@@ -128,12 +141,25 @@ def find(study_id: str, digest: str | None = None, folder: Path | None = None) -
     raise SnapshotError(f"The snapshot {digest} of ‘{study_id}’ is not in this store.")
 
 
+_OVERLAYS_KEPT = 12
+"""Rules and comparisons that stay in memory at the same time; the one used longest ago goes first."""
+
 _opening = threading.Lock()
 _connections: dict[Path, duckdb.DuckDBPyConnection] = {}
+_overlays: OrderedDict[tuple[Path, MrdRule, Compared | None], duckdb.DuckDBPyConnection] = (
+    OrderedDict()
+)
 
 
-def _connection(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
-    """Return the one connection of this process to a snapshot, verified when it is opened."""
+def _connection(
+    snapshot: Snapshot, parameters: Mapping[str, Any] | None
+) -> duckdb.DuckDBPyConnection:
+    """Return the connection that answers a query: to the snapshot, verified when it is opened.
+
+    Under another MRD rule than the study's own, and where two cohorts are compared, it is one to a
+    database in memory that holds the tables that differ, over the same file.
+    """
+    rule: MrdRule = (parameters or {}).get(PARAMETER) or MrdRule()
     with _opening:
         connection = _connections.get(snapshot.path)
         if connection is None:
@@ -142,7 +168,47 @@ def _connection(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
                 str(snapshot.path), read_only=True, config=dict(QUERY_CONFIG)
             )
             _connections[snapshot.path] = connection
-        return connection
+        return _overlay(snapshot, rule) if rule or snapshot.compared else connection
+
+
+def _overlay(snapshot: Snapshot, rule: MrdRule) -> duckdb.DuckDBPyConnection:
+    key = (snapshot.path, rule, snapshot.compared)
+    if key not in _overlays:
+        _overlays[key] = _derived_anew(snapshot, rule)
+        if len(_overlays) > _OVERLAYS_KEPT:
+            # Not closed: a cursor of another thread may still read from it.
+            _overlays.popitem(last=False)
+    _overlays.move_to_end(key)
+    return _overlays[key]
+
+
+def _derived_anew(snapshot: Snapshot, rule: MrdRule) -> duckdb.DuckDBPyConnection:
+    """Open a snapshot with what depends on the MRD rule derived in memory by the import's own SQL."""
+    locks = ("enable_external_access", "lock_configuration")
+    connection = duckdb.connect(
+        ":memory:", config={k: v for k, v in QUERY_CONFIG.items() if k not in locks}
+    )
+    path = str(snapshot.path).replace("'", "''")
+    depth = DEPTH_OF_STUDY if rule.cutoff is None else "$cutoff"
+    texts = [
+        sql_text("overlay_open").replace("{path}", f"'{path}'"),
+        sql_text("overlay_samples"),
+        sql_text("derive_mrd_by_timepoint").replace(DEPTH_OF_STUDY, depth),
+        sql_text("overlay_reasons"),
+        sql_text("derive_subjects"),
+        sql_text("overlay_close"),
+    ]
+    parameters = rule.parameters()
+    if snapshot.compared:
+        texts.append(sql_text("overlay_compared"))
+        parameters |= snapshot.compared.parameters()
+    for text in texts:
+        for statement in connection.extract_statements(text):
+            used = {k: v for k, v in parameters.items() if k in statement.named_parameters}
+            connection.execute(statement, used)
+    for name in locks:
+        connection.execute(f"SET {name} = {QUERY_CONFIG[name]}")
+    return connection
 
 
 def verify(snapshot: Snapshot) -> None:
@@ -187,9 +253,10 @@ def query(
     sql : str
         A text of data/sql; whatever varies in it is a parameter or comes from the dictionary.
     parameters : mapping, optional
-        By name. Parameters that the text does not use are not passed on.
+        By name. Parameters that the text does not use are not passed on. One called ``mrd_rule``
+        makes the query read the tables as that rule derives them.
     """
-    with _connection(snapshot).cursor() as cursor:
+    with _connection(snapshot, parameters).cursor() as cursor:
         return _run(cursor, sql, parameters).df()
 
 
@@ -197,7 +264,7 @@ def records(
     snapshot: Snapshot, sql: str, parameters: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """Run one query as `query` does and return its rows as dictionaries, SQL's NULL as None."""
-    with _connection(snapshot).cursor() as cursor:
+    with _connection(snapshot, parameters).cursor() as cursor:
         result = _run(cursor, sql, parameters)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -8,11 +8,17 @@ known only after the time origin is immortal-time bias; the dictionary is where 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["category", "boolean", "number"]
+
+ASSAYS = ("NGS", "MFC", "qPCR", "BCR::ABL1 PCR")
+"""Every MRD assay that an import knows."""
+
+COHORTS = "cohorts"
+"""The variable that compares two saved cohorts; a study has it only where both are there."""
 
 MISSING = "missing"
 """The level of a category or yes/no variable for patients without a value."""
@@ -69,6 +75,11 @@ class Variable:
         Column of `subjects` with that day, counted from the patient's day 0.
     compared : tuple of str
         Levels that a survival comparison shows; empty for all. MRD compares negative with positive.
+    expression, day_expression : str
+        SQL text of the level and of its day, where `subjects` has no such columns.
+    depends_on : tuple of str
+        Other variables, not known at baseline, that decide this one: a comparison of saved cohorts
+        inherits when they become known.
     """
 
     name: str
@@ -79,6 +90,9 @@ class Variable:
     known: Literal["at baseline", "at a day", "from a day on", "with the outcome"] = "at baseline"
     day_column: str | None = None
     compared: tuple[str, ...] = ()
+    expression: str = ""
+    day_expression: str = ""
+    depends_on: tuple[str, ...] = ()
 
     def level(self, value: str) -> Level:
         """Return the level stored as `value`, with plain wording if the dictionary has none."""
@@ -106,14 +120,21 @@ class Variable:
         if self.kind == "boolean":
             column = self.column
             return f"CASE WHEN {column} THEN 'yes' WHEN NOT {column} THEN 'no' ELSE '{MISSING}' END"
-        return f"coalesce(CAST({self.column} AS VARCHAR), '{MISSING}')"
+        return f"coalesce(CAST({self.expression or self.column} AS VARCHAR), '{MISSING}')"
 
 
 class Dictionary(Mapping[str, Variable]):
-    """The variables of one study, by name, in the order in which a page lists them."""
+    """The variables of one study, by name, in the order in which a page lists them.
 
-    def __init__(self, variables: tuple[Variable, ...]) -> None:
+    Attributes
+    ----------
+    assays : tuple of str
+        The MRD assays of the study, for its MRD rule.
+    """
+
+    def __init__(self, variables: tuple[Variable, ...], assays: tuple[str, ...] = ASSAYS) -> None:
         self._by_name = {variable.name: variable for variable in variables}
+        self.assays = assays
 
     def __getitem__(self, name: str) -> Variable:
         return self._by_name[name]
@@ -133,6 +154,11 @@ class Dictionary(Mapping[str, Variable]):
     def groupable(self) -> tuple[Variable, ...]:
         """The variables that can split a cohort into groups."""
         return tuple(v for v in self.values() if v.kind != "number")
+
+    def deciding(self, names: Iterable[str]) -> tuple[Variable, ...]:
+        """Return the variables on which a group or a filter rests: those named, and what decides them."""
+        every = (n for name in names for n in (name, *self[name].depends_on))
+        return tuple(self[name] for name in dict.fromkeys(every))
 
 
 def quoted(name: str) -> str:
@@ -167,7 +193,8 @@ def _yes_no(name: str, label: str, yes: str, no: str) -> Variable:
 
 def timepoint_variable(label: str) -> Variable:
     """Return the MRD status variable of one timepoint."""
-    when = label if label.startswith("after") else f"at {label}"
+    # 'after cycle 1' and 'later' say when by themselves.
+    when = f"at {label}" if label[:1].isdigit() else label
     name = timepoint_variable_name(label)
     texts = (
         ("negative", "Negative", "MRD negative"),
@@ -309,8 +336,12 @@ _BASELINE = (
 
 RESERVED: frozenset[str] = frozenset(
     (
-        "study", "snapshot", "endpoint", "by", "landmark_days", "horizon", "size", "timepoint",
-        "denominator", "part", "publication", "setting", "assay",
+        "study", "snapshot", "endpoint", "by", "by2", "unit", "zoom", "landmark_days", "horizon",
+        "size", "timepoint",
+        "denominator", "part", "publication", "setting", "assay", "swimmer", "sort",
+        "mrd_section", "assays", "assays_at",
+        "mrd_assay", "mrd_cutoff", "mrd_below_lod", "rule", "cohort_a", "cohort_b", "cohorts",
+        "section", "contrast", "covariates", "firth", "balance",
         "disposition", "allosct", "allosct_day", "car_t", "car_t_day", "mrd_dynamics",
         "mrd_best", "mrd_last_day", "cr_day", "relapse_day", "death_day", "follow_up_days",
         "risk_group_of_study",
@@ -340,6 +371,31 @@ def build_dictionary(
     derived = (*mrd, _DYNAMICS, _BEST) if mrd else ()
     every = (_PH_STATUS, _RISK_GROUP, *derived, _ALLOSCT, _CAR_T, *_BASELINE, *own, _DISPOSITION)
     return Dictionary(tuple(v for v in every if present is None or v.name in present))
+
+
+def comparison_variable(words: Mapping[str, str], depends_on: tuple[str, ...]) -> Variable:
+    """Return the variable that compares saved cohorts.
+
+    Parameters
+    ----------
+    words : mapping of str to str
+        What each cohort, A and B, is.
+    depends_on : tuple of str
+        The variables in their conditions that are not known at baseline.
+    """
+    levels = tuple(
+        Level(name, f"Cohort {name}", f"{name}: {text}", f"cohort {name} ({text})")
+        for name, text in words.items()
+    )
+    neither = "in neither cohort, or in both"
+    return Variable(
+        COHORTS,
+        "Cohort A against B",
+        "category",
+        (*levels, Level(MISSING, neither, neither, neither)),
+        compared=tuple(words),
+        depends_on=depends_on,
+    )
 
 
 STANDARD = build_dictionary(tuple(label for label, *_ in TIMEPOINT_DEFAULTS))

@@ -10,7 +10,7 @@ import tomllib
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -20,7 +20,7 @@ from data.cohort import CohortFilter, UnknownInQuery
 from data.endpoints import ENDPOINTS, Endpoint
 from data.queries import Study
 from data.store import Snapshot, SnapshotError, find, snapshots
-from data.variables import Dictionary
+from data.variables import MISSING, Dictionary, Variable
 from pages.elements import access, link, sidebar, wording
 from pages.elements.link import View
 
@@ -31,6 +31,7 @@ PAGES: Mapping[str, str] = {
     "Overview": "app.py",
     "Survival": "pages/survival.py",
     "MRD negativity": "pages/mrd.py",
+    "Transplant": "pages/transplant.py",
     "Evidence": "pages/evidence.py",
     "Patients": "pages/patients.py",
 }
@@ -100,6 +101,7 @@ def open_page(name: str) -> Cohort:
         layout="wide",
         initial_sidebar_state=280,
     )
+    link.enter(name)
     try:
         snapshot = _snapshot()
         study, variables = access.study(snapshot), access.dictionary(snapshot)
@@ -110,6 +112,10 @@ def open_page(name: str) -> Cohort:
         view = link.current_view(study.study_id, variables)
     except UnknownInQuery as unknown:
         _refuse_link(unknown.problems, st.session_state[link.VIEW])
+    saved, _ = link.saved_cohorts(view, variables)
+    if len(saved) == len(link.SAVED):
+        snapshot = access.comparing(snapshot, saved["A"], saved["B"])
+        variables = access.dictionary(snapshot)
     cohort = Cohort(snapshot, study, variables, view)
     cohort.choice("timepoint", {v.name: v for v in variables.timepoints}, "")
     sidebar.draw(cohort.snapshot, cohort.study, cohort.variables, cohort.view)
@@ -124,6 +130,51 @@ def page_link(page: str, view: View, label: str = "", icon: str | None = None) -
     # A page that is run on its own has no siblings to link to, and works all the same.
     with suppress(StreamlitPageNotFoundError):
         st.page_link(PAGES[page], label=label or page, icon=icon, query_params=view.to_query())
+
+
+def show_patients(cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, int]]) -> None:
+    """Draw a popover with one link per group to the Patients page with that selection.
+
+    Parameters
+    ----------
+    groups : mapping of str to (CohortFilter, int)
+        By name, the whole selection of the group and its number of patients; nobody is no link.
+    """
+    shown = {name: group for name, group in groups.items() if group[1]}
+    if not shown:
+        return
+    # Not tertiary: the name of an open one is too dark to read in the dark theme.
+    with st.popover("Show patients", icon=":material/groups:"):
+        for name, (selection, n) in shown.items():
+            label = f"{wording.escape(name)}, {n:,}"
+            page_link("Patients", cohort.view.with_cohort(selection), label)
+
+
+def patients_by(cohort: Cohort, *by: Variable) -> dict[str, tuple[CohortFilter, int]]:
+    """Return for `show_patients` the groups of a cohort: each level, and those without a value.
+
+    Parameters
+    ----------
+    *by : Variable
+        None for everybody; of two, each level of the first is split by the second.
+    """
+    if not by:
+        return {"All patients": (cohort.filter, access.size(cohort.snapshot, cohort.filter))}
+    first, *rest = by
+    counts = access.level_counts(cohort.snapshot, cohort.filter, (first.name,))[first.name]
+    chosen = set(cohort.filter.get(first.name)) or set(counts)
+    groups = {
+        first.level(value).name: (cohort.filter.with_(first.name, (value,)), counts[value])
+        for value in (*(level.value for level in first.levels), MISSING)
+        if value in counts and value in chosen
+    }
+    return {
+        f"{name}, {inner}": group
+        for name, (selection, _) in groups.items()
+        for inner, group in patients_by(
+            replace(cohort, view=cohort.view.with_cohort(selection)), *rest
+        ).items()
+    } if rest else groups  # fmt: skip
 
 
 def _snapshot() -> Snapshot:
@@ -147,7 +198,7 @@ def _refuse_link(problems: Sequence[str], rest: View) -> None:
     st.stop()
 
 
-def heading(cohort: Cohort, title: str, endpoint: Endpoint) -> None:
+def heading(cohort: Cohort, title: str, endpoint: Endpoint, unit: str = "months") -> None:
     """Write the title and the cohort line; where nobody is left, say why and stop."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(wording.escape(title), anchor=False, width="stretch")
@@ -162,10 +213,34 @@ def heading(cohort: Cohort, title: str, endpoint: Endpoint) -> None:
         followed = access.followed(cohort.snapshot, cohort.filter, endpoint.code)
         parts.append(f"**{wording.count(followed.n_event, 'event')}**")
         if followed.median == followed.median:
-            parts.append(f"median follow-up {wording.months(followed.median)} mo")
+            decimals = 1 if unit == "years" else 0
+            time = wording.in_unit(followed.median, unit, decimals)
+            parts.append(f"median follow-up {time} {wording.UNITS[unit][1]}")
     st.markdown(" · ".join(parts))
     if n == 0:
         _nobody(cohort)
+    if cohort.view.grouped_by_cohorts:
+        _compared(cohort)
+
+
+def _compared(cohort: Cohort) -> None:
+    """Say who is in neither group of two saved cohorts, and that a filter narrows both."""
+    both = access.in_both(cohort.snapshot, cohort.filter)
+    if both:
+        verb = "is" if both == 1 else "are"
+        guard(
+            "In both",
+            f"{wording.count(both, 'patient')} {verb} in both cohorts and in neither group.",
+        )
+    if cohort.filter:
+        lifted = cohort.view.with_cohort(cohort.filter.everybody())
+        guard(
+            "Filter",
+            "The filter applies on top of both cohorts.",
+            "Lift it",
+            link.change,
+            (lifted,),
+        )
 
 
 def _nobody(cohort: Cohort) -> None:
@@ -232,7 +307,8 @@ def guard(
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":orange-badge[:material/warning: {badge}] {sentence}", width="stretch")
         if remedy:
-            st.button(remedy, on_click=on_click, args=args)
+            # Two lines can offer the same remedy.
+            st.button(remedy, key=f"remedy {badge} {sentence}", on_click=on_click, args=args)
 
 
 @contextmanager
@@ -258,7 +334,7 @@ def in_plain_words(text: str) -> None:
 def comparison_number(cohort: Cohort, *what: object) -> int:
     """Count the different comparisons that this session has been shown; return the number so far."""
     seen: set[object] = st.session_state.setdefault(_COMPARISONS, set())
-    seen.add((cohort.snapshot.hash, cohort.filter, *what))
+    seen.add((cohort.snapshot.key, cohort.filter, *what))
     return len(seen)
 
 
@@ -268,6 +344,9 @@ def footer(cohort: Cohort, *parts: str) -> None:
     if cohort.study.data_cutoff:
         words.append(f"cut-off {wording.escape(cohort.study.data_cutoff)}")
     cited = wording.escape(cohort.study.citation)
+    compared = cohort.snapshot.compared if cohort.view.grouped_by_cohorts else None
+    for name, saved in (("A", compared.a), ("B", compared.b)) if compared else ():
+        words.append(f"{name}: {wording.escape(saved.describe(cohort.variables))}")
     words += [cohort.words, *(part for part in parts if part), cited, f"v{VERSION}"]
     words = [word for word in words if word]
     st.markdown(f":small[:gray[{' · '.join(words)}]]")

@@ -7,22 +7,30 @@ address written, so that the Back button undoes one choice at a time and is neve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 
-from data.cohort import CohortFilter, UnknownInQuery
-from data.variables import Dictionary
+from data.cohort import CohortFilter, UnknownInQuery, with_comparison
+from data.variables import COHORTS, Dictionary
 
 OPTIONS = (
     "endpoint", "by", "landmark_days", "horizon", "size", "timepoint", "denominator", "part",
-    "publication", "setting", "assay",
+    "by2", "unit", "zoom", "publication", "setting", "assay", "cohort_a", "cohort_b", "swimmer", "sort",
+    "section", "contrast", "covariates", "firth", "balance",
+    "mrd_section", "assays", "assays_at",
 )  # fmt: skip
 """Keys of a link that are choices of a page, not variables."""
 
+SAVED: Mapping[str, str] = {"A": "cohort_a", "B": "cohort_b"}
+"""The saved cohorts, and where a link holds them."""
+
 _STUDY, _SNAPSHOT = "study", "snapshot"
 VIEW, _WRITTEN, _CHANGED, _PAST = "view", "written_query", "view_changed", "past_views"
+_PAGE, _DRAWN = "page_shown", "drawn_on_page"
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,29 @@ class View:
     def with_cohort(self, cohort: CohortFilter) -> View:
         """Return the view of another cohort of the same study."""
         return replace(self, cohort=cohort)
+
+    def with_saved(self, name: str, cohort: CohortFilter | None) -> View:
+        """Return the view with a cohort saved as A or B; None clears it, and with it their comparison."""
+        if cohort is None:
+            return self.not_compared().with_option(SAVED[name], None)
+        return self.with_option(SAVED[name], urlencode(cohort.to_query(), doseq=True))
+
+    def compared(self) -> View:
+        """Return the view that compares the saved cohorts, and nothing but them."""
+        everybody = self.not_compared().with_cohort(self.cohort.everybody())
+        return everybody.with_option("by", COHORTS)
+
+    def not_compared(self) -> View:
+        """Return the view without grouping or filter by the saved cohorts, which stay."""
+        view = self.with_cohort(self.cohort.without(COHORTS))
+        for name in self.grouped_by_cohorts:
+            view = view.with_option(name, None)
+        return view
+
+    @property
+    def grouped_by_cohorts(self) -> tuple[str, ...]:
+        """The choices of the page that are the comparison of the saved cohorts."""
+        return tuple(name for name, value in self.options if value == COHORTS)
 
     def to_query(self) -> dict[str, list[str]]:
         """Return the parameters of a link that shows this view."""
@@ -84,6 +115,8 @@ def current_view(study_id: str, variables: Dictionary) -> View:
         first = view is None
         view = _read(study_id, variables)
         st.session_state[VIEW], st.session_state[_WRITTEN] = view, _address()
+        # What the browser shows is one view old: every widget is told its value again.
+        st.session_state[_DRAWN] = set()
         if not first:
             # A message of ours may have crossed the browser's. It is told again where it stands;
             # after Back it stands there already, and nothing changes.
@@ -95,12 +128,20 @@ def put(key: str, value: Any) -> None:
     """Have a widget show a value, before it is drawn.
 
     Only where it shows another one: a value that the server sets overwrites what the user clicked
-    while the page was still on its way, and the click is lost.
+    while the page was still on its way, and the click is lost. A page just entered draws new widgets,
+    which do not know what those of the page before showed.
     """
-    shown = st.session_state.get(key)
+    shown, drawn = st.session_state.get(key), st.session_state.setdefault(_DRAWN, set())
     same = sorted(shown) == sorted(value) if isinstance(shown, list) else shown == value
-    if key not in st.session_state or not same:
+    if key not in st.session_state or key not in drawn or not same:
         st.session_state[key] = value
+    drawn.add(key)
+
+
+def enter(page: str) -> None:
+    """Note which page is shown, before its first widget is drawn."""
+    if st.session_state.get(_PAGE) != page:
+        st.session_state[_PAGE], st.session_state[_DRAWN] = page, set()
 
 
 def change(view: View) -> None:
@@ -141,9 +182,38 @@ def _read(study_id: str, variables: Dictionary) -> View:
     query.pop(_STUDY, None)
     options = {name: query.pop(name)[-1] for name in OPTIONS if name in query}
     view = View(study_id, snapshot, options=tuple(options.items()))
+    cohorts, problems = saved_cohorts(view, variables)
+    for name in SAVED:
+        if problems.get(name):
+            view = view.with_saved(name, None)
+    if len(cohorts) == len(SAVED):
+        variables = with_comparison(variables, **{name.lower(): c for name, c in cohorts.items()})
+    said = [sentence for sentences in problems.values() for sentence in sentences]
     try:
-        return view.with_cohort(CohortFilter.from_query(query, variables))
+        view = view.with_cohort(CohortFilter.from_query(query, variables))
     except UnknownInQuery as unknown:
-        st.session_state[VIEW] = view.with_cohort(unknown.rest)
+        view, said = view.with_cohort(unknown.rest), [*said, *unknown.problems]
+    if said:
+        st.session_state[VIEW] = view
         st.session_state[_WRITTEN] = None
-        raise
+        raise UnknownInQuery(tuple(said), view.cohort)
+    return view
+
+
+def saved_cohorts(
+    view: View, variables: Dictionary
+) -> tuple[dict[str, CohortFilter], dict[str, list[str]]]:
+    """Return the saved cohorts of a view by name, and for each what cannot be read."""
+    cohorts, problems = dict[str, CohortFilter](), dict[str, list[str]]()
+    for name, option in SAVED.items():
+        text = view.option(option)
+        if text is None:
+            continue
+        try:
+            cohorts[name] = CohortFilter.from_query(parse_qs(text), variables)
+            if not cohorts[name]:
+                del cohorts[name]
+                problems[name] = [f"Cohort {name} has no condition."]
+        except UnknownInQuery as unknown:
+            problems[name] = [f"Cohort {name}: {problem}" for problem in unknown.problems]
+    return cohorts, problems

@@ -9,8 +9,8 @@ import streamlit as st
 from data.cohort import CohortFilter
 from data.queries import Study
 from data.store import Snapshot, snapshots
-from data.variables import MISSING, Dictionary, Variable
-from pages.elements import access, link, wording
+from data.variables import COHORTS, MISSING, Dictionary, Variable
+from pages.elements import access, compare_view, link, rule_view, wording
 from pages.elements.link import View
 
 _ALWAYS = ("ph_status", "risk_group")
@@ -34,12 +34,15 @@ def draw(snapshot: Snapshot, study: Study, variables: Dictionary, view: View) ->
         with st.container(horizontal=True):
             st.button(
                 "Reset", icon=":material/restart_alt:", type="tertiary", disabled=not view.cohort,
-                on_click=link.change, args=(view.with_cohort(CohortFilter()),),
+                on_click=link.change, args=(view.with_cohort(view.cohort.everybody()),),
             )  # fmt: skip
             st.button(
                 "Undo", icon=":material/undo:", type="tertiary", disabled=not link.can_undo(),
                 on_click=link.undo,
             )  # fmt: skip
+        compare_view.draw(snapshot, variables, view)
+        if view.cohort:
+            _left_out(snapshot, variables, view)
         with st.expander("More filters", icon=":material/tune:", expanded=bool(more)):
             _find(variables, main, more)
             for name in more:
@@ -48,26 +51,7 @@ def draw(snapshot: Snapshot, study: Study, variables: Dictionary, view: View) ->
                 else:
                     _pills(snapshot, variables[name], view, counts[name])
         if study.timepoints:
-            with st.expander("MRD rule", icon=":material/rule:"):
-                st.markdown(mrd_rule(study))
-
-
-def mrd_rule(study: Study) -> str:
-    """Return the rule that gives a timepoint its MRD status, in sentences."""
-    windows = "; ".join(
-        f"{wording.escape(t.label)}: day {t.first_day} to {t.last_day}, nearest to {t.target_day}"
-        for t in study.timepoints
-    )
-    return (
-        f":small[**Negative**: nothing found in marrow, with a sensitivity of 10⁻⁶ (NGS) or 10⁻⁴ "
-        "(flow, PCR). **Positive**: at or above the limit of detection, marrow or blood. "
-        "**Below LOD**: found, under the limit of detection. **Indeterminate**: nothing found, but in "
-        "blood or with a shallower assay; never counted as negative.]\n\n"
-        ":small[**Early responder**: negative at the first timepoint. **Late responder**: positive "
-        "there, negative later. **Non-responder**: positive at least once, never negative.]\n\n"
-        f":small[Samples before alloSCT, CAR T cells and relapse, from "
-        f"{wording.escape(study.day_zero_label)}. {windows}.]"
-    )
+            rule_view.draw(study, variables, view)
 
 
 def _study(snapshot: Snapshot) -> None:
@@ -85,8 +69,8 @@ def _study(snapshot: Snapshot) -> None:
 
 def _study_changed() -> None:
     view: View = st.session_state[link.VIEW]
-    if view.cohort or view.options:
-        st.toast("Filters and grouping belong to a study: they are lifted. Undo brings them back.")
+    if view.cohort or view.cohort.rule or view.options:
+        st.toast("Filters and choices belong to a study: they are lifted. Undo brings them back.")
     link.change(View(st.session_state["choice_study"]))
 
 
@@ -135,7 +119,8 @@ def _pills(
     hide_label: bool = False,
 ) -> None:
     """Draw the levels of one variable, each with the patients it would leave."""
-    everyone = access.level_counts(snapshot, CohortFilter(), (variable.name,))[variable.name]
+    name = variable.name
+    everyone = access.level_counts(snapshot, view.cohort.everybody(), (name,))[name]
     chosen = [str(level) for level in view.cohort.get(variable.name)]
     order = [level.value for level in variable.levels] + [MISSING]
     values = [value for value in order if everyone.get(value) or value in chosen]
@@ -163,54 +148,112 @@ def _pills(
 
 
 def _range(snapshot: Snapshot, variable: Variable, view: View) -> None:
-    """Draw a number as a range; the whole range is no condition and keeps missing values."""
+    """Draw a number as a range, slid or typed; the whole range is no condition and keeps the missing."""
     values = access.subjects(snapshot, CohortFilter())[variable.name].dropna()
     low, high = float(values.min()), float(values.max())
     if low == high:
         return
-    key = f"filter_{variable.name}"
     condition = view.cohort.get(variable.name) or (low, high)
-    link.put(key, tuple(min(max(float(bound), low), high) for bound in condition))
+    chosen = tuple(min(max(float(bound), low), high) for bound in condition)
+    key = f"filter_{variable.name}"
 
-    def changed() -> None:
+    def changed(*keys: str) -> None:
         now: View = st.session_state[link.VIEW]
-        chosen = tuple(st.session_state[key])
-        kept = () if chosen == (low, high) else chosen
+        given = st.session_state[key] if not keys else [st.session_state[k] for k in keys]
+        kept = () if tuple(given) == (low, high) else tuple(given)
         link.change(now.with_cohort(now.cohort.with_(variable.name, kept)))
 
     whole = bool((values == values.round()).all())
+    step, shape = (1.0, "%.0f") if whole else (0.1, "%.1f")
     label = f"{variable.label}, {variable.unit}" if variable.unit else variable.label
-    st.slider(label, low, high, key=key, step=1.0 if whole else 0.1, on_change=changed,
-              format="%.0f" if whole else "%.1f")  # fmt: skip
+    link.put(key, chosen)
+    st.slider(label, low, high, key=key, step=step, on_change=changed, format=shape)
+    ends = f"{key}_from", f"{key}_to"
+    with st.container(horizontal=True):
+        for end, text, bounds, value in zip(
+            ends, ("From", "To"), ((low, chosen[1]), (chosen[0], high)), chosen, strict=True
+        ):
+            link.put(end, value)
+            st.number_input(text, *bounds, key=end, step=step, format=shape, on_change=changed,
+                            args=ends, width=88)  # fmt: skip
+    _without_value(snapshot, variable, view)
+
+
+def _without_value(snapshot: Snapshot, variable: Variable, view: View) -> None:
+    """Say what becomes of the patients for whom a number is not known."""
+    others = access.subjects(snapshot, view.cohort.without(variable.name))
+    n = int(others[variable.name].isna().sum())
+    if n:
+        kept = "left out" if view.cohort.get(variable.name) else "included"
+        said = f"{wording.count(n, 'patient')} without a value {'is' if n == 1 else 'are'} {kept}"
+        st.markdown(f":small[:gray[{said}.]]")
+
+
+def _left_out(snapshot: Snapshot, variables: Dictionary, view: View) -> None:
+    """Fold away what each condition removes: on its own, and after those before it."""
+    with st.expander(
+        "Who is left out", icon=":material/filter_alt:", key="left_out", on_change="rerun"
+    ) as fold:
+        if not fold.open:
+            return
+        steps = access.attrition(snapshot, view.cohort)
+        total = before = steps[0][1]
+        st.markdown(f":small[Whole study **{total:,}**]")
+        names = list(view.cohort.phrases(variables))
+        for name, (words, n) in zip(names, steps[1:], strict=True):
+            alone = view.cohort.everybody().with_(name, view.cohort.get(name))
+            removed = total - access.size(snapshot, alone)
+            with st.container(
+                horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False
+            ):
+                st.markdown(
+                    f":small[{wording.escape(words)}  \n:gray[−{before - n:,} here, "
+                    f"−{removed:,} on its own]]",
+                    width="stretch",
+                )
+                st.button(
+                    "", icon=":material/close:", type="tertiary", key=f"lift_{name}",
+                    help="Lift this filter", on_click=link.change,
+                    args=(view.with_cohort(view.cohort.without(name)),),
+                )  # fmt: skip
+            before = n
+        st.markdown(f":small[This cohort **{before:,}**]")
 
 
 def _more(snapshot: Snapshot, variables: Dictionary, view: View, main: Sequence[str]) -> list[str]:
     """Return the further filters in use: those with a condition, and those just added."""
     added = st.session_state.get(_ADDED, {}).get(snapshot.study_id, [])
-    timepoints = {variable.name for variable in variables.timepoints}
-    used = [name for name, _ in view.cohort if name not in main and name not in timepoints]
-    return [name for name in variables if name in {*used, *added}]
+    used = {*added, *(name for name, _ in view.cohort)}
+    return [name for name in variables if name in used and name not in main]
 
 
 def _find(variables: Dictionary, main: Sequence[str], more: Sequence[str]) -> None:
-    timepoints = {variable.name for variable in variables.timepoints}
-    rest = [n for n in variables if n not in main and n not in more and n not in timepoints]
+    """Draw the search over every other variable, by its label, its name and its levels."""
+    rest = [v for n, v in variables.items() if n not in (*main, *more, COHORTS)]
+    found = {(v.name, ""): f"{v.label} · {v.name}" for v in rest}
+    for variable in rest:
+        for level in variable.levels:
+            words = level.phrase[:1].upper() + level.phrase[1:]
+            twice = f" · {variable.name}" if words in found.values() else ""
+            found[variable.name, level.value] = words + twice
     st.session_state["find_variable"] = None
 
     def added() -> None:
         view: View = st.session_state[link.VIEW]
-        name = st.session_state["find_variable"]
+        name, level = st.session_state["find_variable"] or ("", "")
         if name:
             studies = st.session_state.setdefault(_ADDED, {})
             studies.setdefault(view.study_id, []).append(name)
+        if level:
+            link.change(view.with_cohort(view.cohort.with_(name, (level,))))
 
     st.selectbox(
         "Find a variable",
-        rest,
+        list(found),
         index=None,
-        format_func=lambda name: variables[name].label,
+        format_func=lambda option: found[option],
         key="find_variable",
         on_change=added,
-        placeholder="Find a variable",
+        placeholder="Find a variable or level",
         label_visibility="collapsed",
     )

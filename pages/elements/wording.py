@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 DAYS_PER_MONTH = 30.4375
 NARROW_SPACE = "\u202f"
 NOT_ESTIMABLE = "not estimable"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def escape(text: str) -> str:
@@ -64,6 +65,21 @@ def percent_interval(low: float, high: float) -> str:
     return f"{whole_percent(low)}–{whole_percent(high)}"
 
 
+def points(difference: float | None) -> str:
+    """Return a difference of two rates in percentage points: '+20', '−8', or a dash."""
+    if difference is None or math.isnan(difference):
+        return "–"
+    value = math.floor(100 * difference + 0.5)
+    return f"{value:+d}".replace("-", "−") if value else "0"
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """Return the limits of a difference in percentage points: '−8 to 31', or ''."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{points(low).lstrip('+')} to {points(high).lstrip('+')}"
+
+
 def rate_with_interval(rate: float, low: float, high: float) -> str:
     """Return '83% (66–92)', without the brackets where there is no interval."""
     limits = percent_interval(low, high)
@@ -75,6 +91,20 @@ def months(days: float, decimals: int = 0) -> str:
     return f"{days / DAYS_PER_MONTH:.{decimals}f}".replace("-", "−")
 
 
+UNITS: Mapping[str, tuple[float, str, int]] = {
+    "months": (DAYS_PER_MONTH, "mo", 1),
+    "years": (12 * DAYS_PER_MONTH, "y", 2),
+    "days": (1.0, "d", 0),
+}
+"""Units of time: days in one, its abbreviation, and the decimals that a time in it is given with."""
+
+
+def in_unit(days: float, unit: str, decimals: int | None = None) -> str:
+    """Return days in a unit of `UNITS`: '24.0' months, '2.00' years, '730' days."""
+    size, _, usual = UNITS[unit]
+    return f"{days / size:.{usual if decimals is None else decimals}f}".replace("-", "−")
+
+
 def month_label(days: float) -> str:
     """Return '3 months', '5.5 months': as few decimals as say it within a tenth of a month."""
     value = round(days / DAYS_PER_MONTH, 1)
@@ -82,9 +112,9 @@ def month_label(days: float) -> str:
     return f"{text} month{'' if text == '1' else 's'}"
 
 
-def median_months(median: float, low: float, high: float) -> tuple[str, str]:
-    """Return a median in months and its limits: ('NR', '11.6–NR'); no limits if both are missing."""
-    values = [("NR" if math.isnan(v) else months(v, 1)) for v in (median, low, high)]
+def median_months(median: float, low: float, high: float, unit: str = "months") -> tuple[str, str]:
+    """Return a median and its limits: ('NR', '11.6–NR'); no limits if both are missing."""
+    values = [("NR" if math.isnan(v) else in_unit(v, unit)) for v in (median, low, high)]
     limits = "" if math.isnan(low) and math.isnan(high) else f"{values[1]}–{values[2]}"
     return values[0], limits
 
@@ -94,6 +124,16 @@ def ratio(value: float, low: float, high: float) -> str:
     if math.isnan(value):
         return NOT_ESTIMABLE
     return f"{value:.2f} (95% CI {low:.2f}–{high:.2f})"
+
+
+def ratio_cell(value: float, low: float, high: float) -> str:
+    """Return a ratio as a table prints it: '2.82 (1.00–7.93)', or 'not estimable'."""
+    if math.isnan(value):
+        return NOT_ESTIMABLE
+    shown = [
+        f"{number:.2f}" if number < 99.995 else f"{number:,.0f}" for number in (value, low, high)
+    ]
+    return f"{shown[0]} ({shown[1]}–{shown[2]})"
 
 
 def median_range(median: float, low: float, high: float) -> tuple[str, str]:
@@ -109,6 +149,13 @@ def median_range(median: float, low: float, high: float) -> tuple[str, str]:
 def age_range(limits: str) -> str:
     """Return a range of ages as it may be shown: 90 stands for every age above 89."""
     return re.sub(r"\b90\b", "90+", limits)
+
+
+def fraction(value: float) -> str:
+    """Return an MRD fraction as '1.3 × 10⁻³', a limit of detection of 1e-06 as '10⁻⁶'."""
+    digits, exponent = f"{value:.1e}".split("e")
+    power = f"10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    return power if digits == "1.0" else f"{digits} × {power}"
 
 
 def inside(label: str) -> str:

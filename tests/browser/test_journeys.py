@@ -73,6 +73,24 @@ def test_filter_page_back_back_reload_and_another_browser(
     other.context.close()
 
 
+@pytest.mark.parametrize("path", ["/survival", "/mrd"])
+def test_after_back_a_click_keeps_every_filter(server: str, page: Page, path: str) -> None:
+    # After Back the counts in the labels change, and the pills were drawn without their choice.
+    both = "mrd_after_cycle_1=negative&mrd_3_months=negative"
+    page.goto(f"{server}{path}?study=short2025&{both}")
+    cohort_line(page, "MRD negative after cycle 1")
+    pill(page, "Ph-negative")
+    expect(page).to_have_url(re.compile("ph_status=negative"))
+    cohort_line(page, "Ph-negative ·")
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("ph_status"))
+    expect(page.get_by_test_id("stMain").get_by_text("Ph-negative ·")).to_have_count(0)
+    pill(page, "None")
+    expect(page).to_have_url(re.compile("allosct=no"))
+    asked = query(page)
+    assert (asked["mrd_after_cycle_1"], asked["mrd_3_months"]) == (["negative"], ["negative"])
+
+
 def test_two_quick_clicks_both_count(server: str, page: Page) -> None:
     page.goto(f"{server}/survival?study=short2025")
     cohort_line(page, "161 of 161 patients")
