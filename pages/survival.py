@@ -1,25 +1,18 @@
-"""Survival: Kaplan-Meier curves of the cohort, their numbers, and what may be said of them."""
+"""Survival: curves of the cohort, their numbers, and what may be said of them."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pages.elements import access, frame, survival_view
+from pages.elements import frame, models_view, survival_view
 
 cohort = frame.open_page("Survival")
 view = survival_view.read(cohort)
-frame.heading(cohort, view.title, view.endpoint)
+frame.heading(cohort, view.title, view.endpoint, view.unit)
 survival_view.controls(cohort, view)
 if survival_view.refused(cohort, view):
     st.stop()
-result = access.survival(
-    cohort.snapshot,
-    cohort.filter,
-    endpoint=view.endpoint.code,
-    by=view.by.name if view.by else None,
-    landmark_days=view.landmark_days,
-    horizon_days=view.horizon_days,
-)
+result = survival_view.answer(cohort, view)
 survival_view.guards(cohort, view, result)
 if survival_view.nothing_to_draw(cohort, view, result):
     st.stop()
@@ -27,9 +20,10 @@ wide, narrow = st.columns([2.15, 1], gap="medium")
 with wide, frame.part("The curves"):
     survival_view.figure(view, result)
 with narrow, frame.part("The numbers"):
-    survival_view.numbers(view, result)
+    survival_view.numbers(cohort, view, result)
 with frame.part("The table by group"):
     survival_view.by_group(view, result)
+models_view.sections(cohort, view, result)
 with frame.part("The summary in plain words"):
     survival_view.in_plain_words(cohort, view, result)
 survival_view.footer(cohort, view, result)

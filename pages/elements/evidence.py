@@ -599,7 +599,7 @@ def _p_against(
     parts = []
     for side, (selection, value) in enumerate(sides):
         rows = queries.event_rows(
-            snapshot, selection, variables, endpoint=str(figure.option("endpoint")), by=by,
+            snapshot, selection, variables, endpoint=str(figure.option("endpoint")), by=(by,),
             landmark_days=day,
         )  # fmt: skip
         parts.append(rows[rows[by] == value].assign(side=side))

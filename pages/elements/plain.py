@@ -17,7 +17,7 @@ from data.queries import Study
 from data.variables import Dictionary, Level, Variable
 from pages.elements import wording
 from pages.elements.answers.negativity import Negativity
-from pages.elements.answers.survival import FollowUp, Survival
+from pages.elements.answers.survival import DEATH, Answer, FollowUp, Incidence, Survival
 
 _FEW_PEOPLE = 50
 _CHANCE = 0.05
@@ -88,8 +88,29 @@ def survival(
         lines.append("They were not followed for long enough to give a number.")
     else:
         lines += _rates(result, by, years, outcome)
-    lines += _chance(result)
-    if by is not None and by.known != "at baseline" and result.landmark is None:
+    lines += [*_chance(result), *_caveats(result, compared)]
+    return "\n".join(lines)
+
+
+def incidence(result: Incidence, study: Study, cohort: CohortFilter, variables: Dictionary) -> str:
+    """Return the cumulative incidence of relapse or of death without it in plain words."""
+    lines = [*_people(result.n, study, cohort, variables)]
+    compared = result.other is not None and len(result.levels) > 1
+    if compared and result.by is not None:
+        lines.append(_split(result.by))
+    years = _years(result)
+    if years is None:
+        lines.append("They were not followed for long enough to give a number.")
+    else:
+        lines += _happened(result, years)
+    lines += [*_chance(result), *_caveats(result, compared)]
+    return "\n".join(lines)
+
+
+def _caveats(result: Answer, compared: bool) -> list[str]:
+    """Say from when on the groups are known, and what a gap does not show."""
+    lines = []
+    if result.by is not None and result.by.known != "at baseline" and result.landmark is None:
         lines.append(
             "The groups became known only after some time. Those who did badly before then can not "
             "be in the better group. So the gap may look too large."
@@ -99,7 +120,26 @@ def survival(
         lines.append(f"Only those who were still well at {when} count. That is a fair start line.")
     if compared:
         lines.append("Such a gap alone does not show that one thing causes the other.")
-    return "\n".join(lines)
+    return lines
+
+
+def _happened(result: Incidence, years: int) -> list[str]:
+    """Say to how many the leukemia came back, or who died without that."""
+    at = result.curves.at([365 * years])
+    time = "one year" if years == 1 else "two years"
+    lines = []
+    for level in result.levels or (None,):
+        row = result.row(level, at).iloc[0]
+        cause = level if result.other is None else result.cause
+        group = "" if result.other is None else _group(result.by, level)
+        share = in_ten(row["incidence"])
+        if cause == DEATH:
+            lines.append(f"Within {time}, {share} {group}died without the leukemia coming back.")
+        else:
+            whom = f"in {share} {group}".rstrip()
+            lines.append(f"Within {time}, the leukemia came back {whom}.")
+        lines.append(_between(row["low"], row["high"]))
+    return lines
 
 
 def negativity(
@@ -158,6 +198,9 @@ def _people(n: int, study: Study, cohort: CohortFilter, variables: Dictionary) -
         levels = cohort.get(name)
         known = _WHO.get((name, str(levels[0]))) if len(levels) == 1 else None
         lines.append(known or f"We chose only: {words}.")
+    if cohort.rule:
+        rule = cohort.rule.describe().removeprefix("MRD ")
+        lines.append(f"We read the MRD tests by another rule than the study did: {rule}.")
     return lines
 
 
@@ -173,13 +216,13 @@ def _split(by: Variable) -> str:
 
 def _when(timepoint: str) -> str:
     """Return a timepoint as the start of a sentence: 'After cycle 1', 'At 3 months'."""
-    text = timepoint if timepoint.split()[0] in ("after", "at") else f"at {timepoint}"
+    text = f"at {timepoint}" if timepoint[:1].isdigit() else timepoint
     return text[:1].upper() + text[1:]
 
 
-def _years(result: Survival) -> int | None:
+def _years(result: Survival | Incidence) -> int | None:
     """Return the milestone to speak of: two years, or one if not all were followed for that long."""
-    shortest = int(result.km.groups["last_time"].min())
+    shortest = int(result.curves.groups["last_time"].min())
     return next((years for years, day in ((2, 730), (1, 365)) if day <= shortest), None)
 
 
@@ -229,7 +272,7 @@ def _between(low: float, high: float) -> str:
     return f"The true share may lie between {ends[0]} and {ends[1]} in 10."
 
 
-def _chance(result: Survival) -> Sequence[str]:
+def _chance(result: Survival | Incidence) -> Sequence[str]:
     lines = []
     p = result.test.p_value if result.test else None
     if p is not None and p < _CHANCE:

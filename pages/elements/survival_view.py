@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -13,13 +16,20 @@ from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
 from data.variables import Variable
 from pages.elements import access, frame, plain, tables, wording
-from pages.elements.answers.survival import FEWEST_FOR_A_CURVE, Survival
-from pages.elements.charts.survival import Group, survival_chart
-from pages.elements.charts.theme import ALL, styles
+from pages.elements.answers.survival import (
+    FEW_EVENTS,
+    FEWEST_FOR_A_CURVE,
+    MOST_CROSSED,
+    Incidence,
+    Survival,
+)
+from pages.elements.charts.survival import WHOLE, ZOOM, Group, survival_chart
+from pages.elements.charts.theme import ALL
 from pages.elements.frame import Cohort
 
 _HORIZONS = {str(m): f"{m} months" for m in (12, 24, 36, 48, 60, 84, 120)}
 _SIZES = {"S": 296, "M": 400, "L": 520}
+_UNITS = {unit: unit.capitalize() for unit in wording.UNITS}
 _NOBODY = "none"
 
 
@@ -30,8 +40,11 @@ class SurvivalView:
     endpoint: Endpoint
     origin: str
     by: Variable | None
+    by2: Variable | None
     landmark_days: int | None
     horizon_months: int
+    zoom: tuple[int, int] | None
+    unit: str
     size: str
 
     @property
@@ -40,25 +53,73 @@ class SurvivalView:
         return int(self.horizon_months * wording.DAYS_PER_MONTH)
 
     @property
+    def grouping(self) -> tuple[Variable, ...]:
+        """The variables whose levels are the groups: none, one or two."""
+        return tuple(variable for variable in (self.by, self.by2) if variable)
+
+    @property
     def title(self) -> str:
         """What the figure shows."""
-        return self.endpoint.label + (f" by {wording.inside(self.by.label)}" if self.by else "")
+        if self.by:
+            labels = wording.listed(wording.inside(each.label) for each in self.grouping)
+            return f"{self.endpoint.label} by {labels}"
+        if self.endpoint.competing:
+            _, comma, rest = self.endpoint.label.partition(",")
+            return f"Relapse and non-relapse mortality{comma}{rest}"
+        return self.endpoint.label
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """What is asked of the answers, by the names of their parameters."""
+        return {
+            "endpoint": self.endpoint.code,
+            "by": self.by.name if self.by else None,
+            "by2": self.by2.name if self.by2 else None,
+            "landmark_days": self.landmark_days,
+        }
 
 
 def read(cohort: Cohort) -> SurvivalView:
     """Return the choices of the link; what it leaves open follows the study."""
     endpoint = cohort.endpoint()
-    by = cohort.choice("by", {_NOBODY: "", **_groupings(cohort)}, _NOBODY)
+    groupings = {_NOBODY: "", **_groupings(cohort)}
+    by = cohort.choice("by", groupings, _NOBODY)
+    by2 = cohort.choice("by2", groupings, _NOBODY)
     horizon = cohort.choice("horizon", _HORIZONS, _default_horizon(cohort))
+    landmark_days = cohort.number("landmark_days")
     return SurvivalView(
         endpoint=endpoint,
         origin=cohort.study.day_zero_label
         if cohort.study.remission_is_day_zero or not endpoint.origin
         else endpoint.origin,
         by=None if by == _NOBODY else cohort.variables[by],
-        landmark_days=cohort.number("landmark_days"),
+        # It splits the groups of `by`: without them, or by the same again, there is nothing to split.
+        by2=None if _NOBODY in (by, by2) or by == by2 else cohort.variables[by2],
+        landmark_days=landmark_days,
         horizon_months=int(horizon),
+        zoom=_zoom(cohort, int(horizon), landmark_days or 0),
+        unit=cohort.choice("unit", _UNITS, "months"),
         size=cohort.choice("size", _SIZES, "S"),
+    )
+
+
+def _zoom(cohort: Cohort, horizon: int, landmark_days: int) -> tuple[int, int] | None:
+    """Return the months to show, inside the figure; None where that leaves nothing to zoom into."""
+    asked = cohort.view.option("zoom") or ""
+    found = re.fullmatch(r"(\d{1,4})\.\.(\d{1,4})", asked)
+    first, last = (int(end) for end in found.groups()) if found else (0, 0)
+    cohort.choice("zoom", {asked: ""} if first < last else {f"0..{horizon}": ""}, "")
+    last = min(last, horizon)
+    outside = first >= last or last * wording.DAYS_PER_MONTH <= landmark_days
+    return None if outside or (first, last) == (0, horizon) else (first, last)
+
+
+def answer(cohort: Cohort, view: SurvivalView) -> Survival | Incidence:
+    """Return the curves: of survival or, where another event can preclude it, of incidence."""
+    if view.endpoint.competing:
+        return access.incidence(cohort.snapshot, cohort.filter, **view.question)
+    return access.survival(
+        cohort.snapshot, cohort.filter, **view.question, horizon_days=view.horizon_days
     )
 
 
@@ -100,23 +161,10 @@ def landmarks(cohort: Cohort, endpoint: Endpoint) -> dict[str, int]:
 
 
 def controls(cohort: Cohort, view: SurvivalView) -> None:
-    """Draw endpoint, grouping, time origin, horizon and size."""
-    derivable = access.derivability(cohort.snapshot)
-
-    def words(code: str, e: Endpoint) -> str:
-        censored = "," in e.label
-        if derivable[code].refused_because:
-            return f"{e.short} (not derivable)"
-        return f"{e.short}, censored at alloSCT" if censored else e.label
-
-    # What a link asks for stands in the choice, even where it is not offered.
-    endpoints = {
-        code: words(code, e)
-        for code, e in ENDPOINTS.items()
-        if code == view.endpoint.code
-        or not (e.competing or ("," in e.label and derivable[code].refused_because))
-    }
-    groups = {_NOBODY: "All patients"} | {v.name: v.label for v in _groupings(cohort).values()}
+    """Draw endpoint, grouping, time origin and, folded away, what only changes the figure."""
+    groups = {v.name: v.label for v in _groupings(cohort).values()}
+    by = view.by.name if view.by else _NOBODY
+    second = {_NOBODY: "Nothing else"} | {k: label for k, label in groups.items() if k != by}
     current = str(view.landmark_days or "")
     days = sorted(
         {*landmarks(cohort, view.endpoint).values(), *([view.landmark_days] if current else [])}
@@ -124,40 +172,71 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     origins = {"": view.origin[:1].upper() + view.origin[1:].replace("complete ", "")} | {
         str(day): f"Landmark, {wording.month_label(day)}" for day in days if day
     }
-    default_horizon = _default_horizon(cohort)
-    with st.container(horizontal=True):
-        frame.select("Endpoint", "endpoint", endpoints, view.endpoint.code,
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        frame.select("Endpoint", "endpoint", _endpoints(cohort, view), view.endpoint.code,
                      default=cohort.study.default_endpoint)  # fmt: skip
-        frame.select("Group by", "by", groups, view.by.name if view.by else _NOBODY,
-                     default=_NOBODY)  # fmt: skip
+        frame.select("Group by", "by", {_NOBODY: "All patients"} | groups, by, default=_NOBODY)
+        if view.by:
+            frame.select("And by", "by2", second, view.by2.name if view.by2 else _NOBODY,
+                         default=_NOBODY)  # fmt: skip
         frame.select("Time from", "landmark_days", origins, current, default="")
-        frame.select("Show to", "horizon", _HORIZONS, str(view.horizon_months),
-                     default=default_horizon, width=120)  # fmt: skip
-        sizes = {"S": "Small", "M": "Medium", "L": "Large"}
-        frame.select("Figure size", "size", sizes, view.size, default="S", width=120)
+        with st.popover("Axis and size", icon=":material/tune:"):
+            _look(cohort, view)
+
+
+def _endpoints(cohort: Cohort, view: SurvivalView) -> dict[str, str]:
+    """Return the endpoints that are offered, in words."""
+    derivable = access.derivability(cohort.snapshot)
+
+    def words(code: str, e: Endpoint) -> str:
+        if derivable[code].refused_because:
+            return f"{e.short} (not derivable)"
+        if "," in e.label:
+            return f"{e.short}, censored at alloSCT"
+        return "Incidence of relapse" if code == "CIR" else e.label
+
+    # What a link asks for stands in the choice, even where it is not offered.
+    return {
+        code: words(code, e)
+        for code, e in ENDPOINTS.items()
+        if code == view.endpoint.code or not ("," in e.label and derivable[code].refused_because)
+    }
+
+
+def _look(cohort: Cohort, view: SurvivalView) -> None:
+    """Draw what changes the figure and none of its numbers."""
+    frame.select("Show to", "horizon", _HORIZONS, str(view.horizon_months),
+                 default=_default_horizon(cohort), width=200)  # fmt: skip
+    key = "choice_zoom"
+    frame.link.put(key, view.zoom or (0, view.horizon_months))
+    st.slider("Zoom, months", 0, view.horizon_months, key=key, on_change=_zoomed,
+              args=(key, view.horizon_months))  # fmt: skip
+    frame.select("Unit of time", "unit", _UNITS, view.unit, default="months", width=200)
+    sizes = {"S": "Small", "M": "Medium", "L": "Large"}
+    frame.select("Figure size", "size", sizes, view.size, default="S", width=200)
+
+
+def _zoomed(key: str, horizon: int) -> None:
+    """Take the range of the slider into the view."""
+    _zoom_to(*st.session_state[key], horizon)
+
+
+def _zoom_to(first: int, last: int, horizon: int) -> None:
+    whole = (first, last) == (0, horizon) or first >= last
+    frame.set_option("zoom", None if whole else f"{first}..{last}")
 
 
 def refused(cohort: Cohort, view: SurvivalView) -> bool:
     """Say why an endpoint is not shown, if it is not."""
     derivable = access.derivability(cohort.snapshot)[view.endpoint.code]
-    if view.endpoint.competing:
-        st.info(
-            f"{view.endpoint.label} is not drawn as a survival curve: another event can preclude "
-            f"it, and 1 − Kaplan–Meier would overstate it. Choose {_offer(cohort)}."
-        )
-    elif derivable.refused_because:
-        st.info(
-            f"{view.endpoint.label} cannot be derived from this study. {derivable.refused_because} "
-            f"A curve from the rest would mislead."
-        )
-        st.markdown(_reasons("Patients who could not be counted", derivable.excluded))
-    else:
+    if not derivable.refused_because:
         return False
+    st.info(
+        f"{view.endpoint.label} cannot be derived from this study. {derivable.refused_because} "
+        f"A curve from the rest would mislead."
+    )
+    st.markdown(_reasons("Patients who could not be counted", derivable.excluded))
     return True
-
-
-def _offer(cohort: Cohort) -> str:
-    return ENDPOINTS[cohort.study.default_endpoint].label.lower()
 
 
 def _reasons(head: str, reasons: Mapping[str, int]) -> str:
@@ -165,7 +244,7 @@ def _reasons(head: str, reasons: Mapping[str, int]) -> str:
     return f"{head}: {items}." if items else ""
 
 
-def guards(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
+def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Warn of what could mislead, each in one line with its remedy."""
     _immortal_time(cohort, view)
     if result.landmark is not None:
@@ -176,23 +255,35 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
             f"{wording.p_value(p)}: one hazard ratio does not describe the whole follow-up; "
             "read the rates and the restricted mean.",
         )
-    small = {r: n for r, n in result.left_out.items() if "too few for a curve" in r}
+    few = ", too few for a curve"
+    small = {r.removesuffix(few): n for r, n in result.left_out.items() if r.endswith(few)}
     if small and result.n >= FEWEST_FOR_A_CURVE:
-        frame.guard("Too few", _reasons("Not drawn", small))
+        head = f"Not drawn, with fewer than {FEWEST_FOR_A_CURVE} patients"
+        frame.guard("Too few", _reasons(head, small))
     undated = {r: n for r, n in result.left_out.items() if "without a date" in r}
     if undated:
         events = [r for r in undated if r.startswith(("death", "relapse"))]
         bias = " Known events are missing: the curve lies too high." if events else ""
         frame.guard("Left out", _reasons("Not in the curves", undated) + bias)
+    if view.zoom:
+        first, last = view.zoom
+        whole = cohort.view.with_option("zoom", None)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f":material/zoom_in: Zoomed to months {first} to {last}; numbers and tests are of "
+                "the whole follow-up.",
+                width="stretch",
+            )
+            st.button("Show all", on_click=frame.link.change, args=(whole,))
 
 
 def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
     """Warn where a group or a filter rests on something known only after the time origin."""
-    by = view.by.name if view.by else None
-    named = dict.fromkeys([*([by] if by else []), *(name for name, _ in cohort.filter)])
-    late = [cohort.variables[name] for name in named if cohort.variables[name].day_column]
-    changing = [v for v in late if v.known == "from a day on" and v.name != by]
-    for variable in [cohort.variables[name] for name in named]:
+    by = [variable.name for variable in view.grouping]
+    deciding = cohort.variables.deciding([*by, *(name for name, _ in cohort.filter)])
+    late = [variable for variable in deciding if variable.day_column]
+    changing = [v for v in late if v.known == "from a day on" and v.name not in by]
+    for variable in deciding:
         if variable.known == "with the outcome":
             sentence = "The cohort is chosen by its outcome: these curves are nobody’s prospects."
             _lift(cohort, "Outcome", sentence, variable)
@@ -212,13 +303,18 @@ def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
         frame.guard("Immortal time", sentence, remedy, frame.link.change, (action,))
     for variable in changing if view.landmark_days is not None else ():
         what = wording.inside(variable.label)
-        sentence = f"The filter on {what} also counts what came after the landmark."
+        chosen = "The filter on" if cohort.filter.get(variable.name) else "A saved cohort chosen by"
+        sentence = f"{chosen} {what} also counts what came after the landmark."
         _lift(cohort, "Immortal time", wording.escape(sentence), variable)
 
 
 def _lift(cohort: Cohort, badge: str, sentence: str, variable: Variable) -> None:
-    lifted = cohort.view.with_cohort(cohort.filter.without(variable.name))
-    frame.guard(badge, sentence, "Lift this filter", frame.link.change, (lifted,))
+    if cohort.filter.get(variable.name):
+        remedy, view = "Lift this filter", cohort.view
+        view = view.with_cohort(cohort.filter.without(variable.name))
+    else:
+        remedy, view = "Leave the comparison", cohort.view.not_compared()
+    frame.guard(badge, sentence, remedy, frame.link.change, (view,))
 
 
 def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
@@ -251,8 +347,11 @@ def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
                 )  # fmt: skip
 
 
-def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival) -> bool:
+def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> bool:
     """Say in a sentence why there is no curve, if there is none."""
+    if result.crowded:
+        _too_many(cohort, view, len(result.levels))
+        return True
     if result.n >= FEWEST_FOR_A_CURVE:
         return False
     reasons = dict(result.left_out)
@@ -260,7 +359,8 @@ def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival) -> boo
         for reason, n in result.landmark.excluded["reason"].value_counts().items():
             reasons[str(reason)] = int(n)
     if result.n == 0:
-        known = f" with a known {wording.inside(view.by.label)}" if view.by else ""
+        labels = [wording.inside(variable.label) for variable in view.grouping]
+        known = f" with a known {wording.listed(labels)}" if labels else ""
         text = f"Nobody of this cohort can be shown in these curves{known}."
     elif result.n == 1:
         text = "Only one patient of this cohort can be shown: there is no curve of one."
@@ -271,94 +371,186 @@ def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival) -> boo
     return True
 
 
-def figure(view: SurvivalView, result: Survival) -> None:
+def _too_many(cohort: Cohort, view: SurvivalView, n: int) -> None:
+    """Say that two variables make too many groups, and offer the first alone."""
+    assert view.by is not None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"{n} groups are too many to tell apart in one figure; up to {MOST_CROSSED} are drawn. "
+            "Narrow the cohort with a filter, or choose another second grouping.",
+            width="stretch",
+        )
+        alone = cohort.view.with_option("by2", None)
+        remedy = f"Group by {wording.escape(wording.inside(view.by.label))} alone"
+        st.button(remedy, on_click=frame.link.change, args=(alone,))
+
+
+def figure(view: SurvivalView, result: Survival | Incidence) -> None:
     """Draw the curves over their risk table."""
+    first, last = view.zoom or (0, view.horizon_months)
     spec = survival_chart(
-        result.km,
-        _groups(view, result),
-        endpoint=view.endpoint.label.split(",")[0],
+        result.curves,
+        _groups(result),
+        endpoint=_quantity(view, result),
         origin=view.origin,
-        horizon_months=view.horizon_months,
+        horizon_months=last,
+        first_month=first,
+        unit=view.unit,
         landmark_days=view.landmark_days,
         notes=_notes(result),
         height=_SIZES[view.size],
     )
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="survival_figure", alt=view.title)
+    # Another key by zoom: the figure comes back without the shade of what was dragged over.
+    key = f"survival_figure_{first}_{last}"
+    st.vega_lite_chart(
+        spec, theme=None, width="stretch", key=key, alt=_in_a_sentence(view, result),
+        on_select=lambda: _dragged(key, view), selection_mode=(ZOOM, WHOLE),
+    )  # fmt: skip
 
 
-def _groups(view: SurvivalView, result: Survival) -> list[Group]:
-    if view.by is None:
+def _dragged(key: str, view: SurvivalView) -> None:
+    """Zoom into what was dragged over, in whole months; a double click shows all again."""
+    selected = st.session_state[key]["selection"]
+    if selected.get(WHOLE):
+        frame.set_option("zoom", None)
+        return
+    # A click without a drag selects no span, and changes nothing.
+    ends = selected.get(ZOOM, {}).get("t")
+    if not ends:
+        return
+    first, last = (wording.UNITS[view.unit][0] * end / wording.DAYS_PER_MONTH for end in ends)
+    horizon = view.horizon_months
+    _zoom_to(max(math.floor(first), 0), min(math.ceil(last), horizon), horizon)
+
+
+def _quantity(view: SurvivalView, result: Survival | Incidence) -> str:
+    """Return what the figure measures; both causes are cumulative incidences."""
+    if isinstance(result, Incidence) and result.other is None:
+        return "Cumulative incidence"
+    return view.endpoint.label.split(",")[0]
+
+
+def _groups(result: Survival | Incidence) -> list[Group]:
+    if result.by is None:
         return [Group("", "All patients", "All", ALL)]
-    values = [level.value for level in view.by.levels]
-    looks = dict(zip(values, styles(view.by.name, values), strict=True))
+    looks = tables.looks(result.by)
     return [
         Group(level.value, level.name, level.short, looks[level.value]) for level in result.levels
     ]
 
 
-def _notes(result: Survival) -> list[str]:
+def _notes(result: Survival | Incidence) -> list[str]:
     if result.test is None:
         return []
     notes = []
-    if len(result.levels) == 2:
+    competing = isinstance(result, Incidence)
+    if len(result.levels) == 2 and not competing:
         notes.append(f"Hazard ratio {tables.hazard_ratio(result)}")
     if p := wording.p_value(result.test.p_value):
-        notes.append(f"Log-rank {p}")
+        notes.append(f"{'Gray’s test' if competing else 'Log-rank'} {p}")
     return notes
 
 
-def numbers(view: SurvivalView, result: Survival) -> None:
+def _in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
+    """Return what the figure says: the rate of each group at the milestone, and the test."""
+    name = tables.main_milestone(view.horizon_days)
+    at = result.curves.at([tables.MILESTONES[name]])
+    parts = []
+    for level in result.levels or (None,):
+        row = result.row(level, at).iloc[0]
+        rate = row["survival"] if "survival" in row else row["incidence"]
+        text = wording.rate_with_interval(rate, row["low"], row["high"])
+        said = "not followed that long" if rate != rate else text
+        parts.append(f"{said} {level.name}" if level else f"{said} of {result.n} patients")
+    when = "2 years" if name == "2-year" else "1 year"
+    test = [note for note in _notes(result) if " P " in note]
+    ends = "".join(f"; {note[:1].lower()}{note[1:]}".replace("gray", "Gray") for note in test)
+    return f"{_quantity(view, result)} at {when} {', '.join(parts)}{ends}"
+
+
+def numbers(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Write the numbers beside the curves."""
-    if view.by is None or len(result.levels) <= 2:
-        table = tables.survival_columns(result, view.by, view.endpoint.short, view.horizon_days)
+    short = view.endpoint.short
+    if len(result.levels) <= 2:
+        table = tables.survival_columns(result, short, view.horizon_days, view.unit)
         st.table(table, border="horizontal", hide_index=True)
     else:
-        table = tables.survival_rows(result, view.by, view.endpoint.short, view.horizon_days)
-        middle = [c for c in table.columns if c.startswith("2-year")] or [table.columns[-1]]
-        st.table(table[["", "Events", *middle]], border="horizontal", hide_index=True)
-    lines = tables.comparison(result)
+        table = tables.survival_rows(result, short, view.horizon_days, view.unit)
+        name = tables.main_milestone(view.horizon_days)
+        # Where there are two incidences of that day, they take the place of the events.
+        shown = [column for column in table.columns if column.startswith(name)]
+        events = ["Events"] if len(shown) == 1 else []
+        st.table(table[["", *events, *shown]], border="horizontal", hide_index=True)
+    lines = tables.comparison(result, view.horizon_days, view.unit)
     st.markdown("  \n".join(f":small[{line}]" for line in lines))
+    if isinstance(result, Survival) and result.few_events:
+        _few_events(cohort, view, result)
+    frame.show_patients(cohort, frame.patients_by(cohort, *view.grouping))
 
 
-def by_group(view: SurvivalView, result: Survival) -> None:
-    """Write all milestones and hazard ratios, where there are too many groups for the side."""
-    if view.by is None or len(result.levels) <= 2:
+def _few_events(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
+    """Say that the log-rank test rests on few events, and what the test says that holds then."""
+    few = [level.name for level in result.few_events]
+    names = wording.escape(wording.listed(few)) if len(few) < 3 else f"{len(few)} groups"
+    p = access.permutation_p(
+        cohort.snapshot, cohort.filter, **view.question, horizon_days=view.horizon_days
+    )
+    found = f"permutation **{text}**" if (text := wording.p_value(p)) else "nor is there another"
+    frame.guard(
+        "Few events", f":small[Log-rank P rests on fewer than {FEW_EVENTS} in {names}; {found}.]"
+    )
+
+
+def by_group(view: SurvivalView, result: Survival | Incidence) -> None:
+    """Write what is too much for the side: every milestone of many groups, or of two their differences."""
+    short, pair = view.endpoint.short, isinstance(result, Survival) and len(result.levels) == 2
+    if pair:
+        with st.expander("Differences at every milestone"):
+            table = tables.difference_rows(result, short, view.horizon_days)
+            st.table(table, border="horizontal", hide_index=True)
+    if len(result.levels) <= 2:
         return
     st.subheader("Rates and hazard ratios by group", anchor=False)
-    rates = tables.survival_rows(result, view.by, view.endpoint.short, view.horizon_days)
+    rates = tables.survival_rows(result, short, view.horizon_days, view.unit)
     st.table(
-        rates.merge(tables.hazard_rows(result, view.by), on="", sort=False),
+        rates.merge(tables.hazard_rows(result), on="", sort=False),
         border="horizontal",
         hide_index=True,
     )
-    if result.pairwise is not None:
+    if isinstance(result, Survival) and result.pairwise is not None:
         with st.expander("Every two groups, adjusted for their number"):
-            st.table(tables.pairwise_rows(result, view.by), border="horizontal", hide_index=True)
+            st.table(tables.pairwise_rows(result), border="horizontal", hide_index=True)
 
 
-def in_plain_words(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
+def in_plain_words(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Offer the result in plain words."""
-    frame.in_plain_words(
-        plain.survival(
-            result, cohort.study, cohort.filter, cohort.variables, view.endpoint, view.by
+    if isinstance(result, Incidence):
+        text = plain.incidence(result, cohort.study, cohort.filter, cohort.variables)
+    else:
+        text = plain.survival(
+            result, cohort.study, cohort.filter, cohort.variables, view.endpoint, result.by
         )
-    )
+    frame.in_plain_words(text)
 
 
-def footer(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
+def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Write study, selection, n and events, method and what was left out."""
-    parts = [
-        f"n = {result.n}, {wording.count(result.n_event, 'event')} ({view.endpoint.events})",
-        "Kaplan–Meier, 95% CI log-log, at 100% and 0% the exact limit for those at risk",
-        "tests and ratio over the whole follow-up",
-        "median follow-up, of the whole cohort, by reverse Kaplan–Meier",
-    ]
-    if result.test is not None and view.by is not None:
-        parts.append("log-rank, two-sided; Cox, Efron ties")
-        looks = frame.comparison_number(
-            cohort, view.endpoint.code, view.by.name, view.landmark_days
-        )
-        parts.append(f"exploratory, comparison {looks} of this session")
+    counted = f"n = {result.n}, {wording.count(result.n_event, 'event')} ({view.endpoint.events})"
+    if isinstance(result, Incidence):
+        n_competing = wording.count(int(result.table["n_competing"].sum()), "competing event")
+        method = "cumulative incidence after Aalen and Johansen, 95% CI log(−log)"
+        tests = "Gray’s test; Cox on the cause-specific hazard, Efron ties"
+        parts = [f"{counted}, {n_competing} ({result.competing.phrase})", method]
+    else:
+        method = "Kaplan–Meier, 95% CI log-log"
+        tests = "log-rank, two-sided; Cox, Efron ties"
+        parts = [counted, method]
+    parts[-1] += ", at 100% and 0% the exact limit for those at risk"
+    parts.append("tests and ratio over the whole follow-up")
+    parts.append("median follow-up, of the whole cohort, by reverse Kaplan–Meier")
+    if result.test is not None:
+        looks = frame.comparison_number(cohort, *view.question.values())
+        parts += [tests, f"exploratory, comparison {looks} of this session"]
     if result.left_out:
         parts.append(_reasons("left out", result.left_out).rstrip("."))
     frame.footer(cohort, *parts)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
+from analytics.proportion import Proportion
 from analytics.summary import TableOne
-from data.variables import Dictionary, Level, Variable
+from analytics.survival import KaplanMeier
+from data.variables import Dictionary, Level, Variable, timepoint_variable
 from pages.elements import wording
+from pages.elements.answers.concordance import Concordance
 from pages.elements.answers.negativity import Block
-from pages.elements.answers.survival import Survival
-from pages.elements.charts.theme import markdown_mark, styles
+from pages.elements.answers.survival import (
+    FEW_EVENTS,
+    Answer,
+    Crossed,
+    Incidence,
+    Incidences,
+    Survival,
+)
+from pages.elements.charts.theme import Style, crossed, markdown_mark, styles
 
 MILESTONES: Mapping[str, int] = {"1-year": 365, "2-year": 730, "3-year": 1095, "5-year": 1826}
 """Milestones by name, in days: whole days, floor(365.25 years)."""
@@ -42,110 +52,202 @@ REGIMEN_NUMBERS = frozenset(
 )  # fmt: skip
 """Those of them that sort as numbers."""
 
-_FEW = 5
-"""Events in a group below which a log-rank test is read with care."""
+
+def looks(variable: Variable) -> dict[str, Style]:
+    """Return how each level of a variable, or of two crossed, is drawn everywhere."""
+    values = [level.value for level in variable.levels]
+    if isinstance(variable, Crossed):
+        first, second = (
+            styles(part.name, [level.value for level in part.levels]) for part in variable.parts
+        )
+        return dict(zip(values, crossed(first, second), strict=True))
+    return dict(zip(values, styles(variable.name, values), strict=True))
 
 
 def marked(variable: Variable, level: str, text: str) -> str:
     """Return a name with the mark that its curve has: ':blue[●] Negative'."""
-    values = [each.value for each in variable.levels]
-    style = dict(zip(values, styles(variable.name, values), strict=True))[level]
-    return f"{markdown_mark(style)} {wording.escape(text)}"
+    return f"{markdown_mark(looks(variable)[level])} {wording.escape(text)}"
 
 
 def survival_columns(
-    result: Survival, variable: Variable | None, short: str, horizon_days: int
+    result: Survival | Incidence, short: str, horizon_days: int, unit: str = "months"
 ) -> pd.DataFrame:
-    """Return patients, events, median and milestones as rows, the groups as columns."""
-    milestones = _milestones(horizon_days)
-    rows = {"": ["Patients", "Events", "Median, mo", *(f"{m} {short}" for m in milestones)]}
-    for level, cells in _summaries(result, milestones):
-        if level is None or variable is None:
-            rows["All"] = cells
-        else:
-            rows[marked(variable, level.value, level.short)] = cells
-    return pd.DataFrame(rows)
+    """Return patients, events, median or incidence, and milestones as rows, the groups as columns."""
+    heads, cells = _summary(result, short, horizon_days, unit)
+    columns = {"All": cells[0]} if not result.levels else {}
+    for level, values in zip(result.levels, cells, strict=False):
+        assert result.by is not None
+        columns[marked(result.by, level.value, level.short)] = values
+    return pd.DataFrame({"": heads, **columns})
 
 
 def survival_rows(
-    result: Survival, variable: Variable, short: str, horizon_days: int
+    result: Survival | Incidence, short: str, horizon_days: int, unit: str = "months"
 ) -> pd.DataFrame:
-    """Return the groups as rows: events of patients, median and milestones."""
-    milestones = _milestones(horizon_days)
-    heads = ["", "Events", "Median, mo", *(f"{m} {short}" for m in milestones)]
+    """Return the groups as rows: events of patients, median, and milestones."""
+    heads, cells = _summary(result, short, horizon_days, unit)
     rows = []
-    for level, (n, n_event, *rest) in _summaries(result, milestones):
-        assert level is not None
-        rows.append([marked(variable, level.value, level.short), f"{n_event}/{n}", *rest])
-    return pd.DataFrame(rows, columns=heads)
+    for level, (n, n_event, *rest) in zip(result.levels, cells, strict=True):
+        assert result.by is not None
+        rows.append([marked(result.by, level.value, level.short), f"{n_event}/{n}", *rest])
+    return pd.DataFrame(rows, columns=["", "Events", *heads[2:]])
 
 
-def _milestones(horizon_days: int) -> dict[str, int]:
+def milestones(horizon_days: int) -> dict[str, int]:
     """Return the milestones inside the figure; one year at least."""
     return {n: day for n, day in MILESTONES.items() if day <= horizon_days or n == "1-year"}
 
 
-def _summaries(
-    result: Survival, milestones: Mapping[str, int]
-) -> Iterator[tuple[Level | None, list[str]]]:
-    """Yield for each group its patients, events, median and milestones as text."""
-    medians, rates = result.km.median(), result.km.at(list(milestones.values()))
+def main_milestone(horizon_days: int) -> str:
+    """Return the milestone that a figure speaks of: two years, or one in a shorter one."""
+    return "2-year" if "2-year" in milestones(horizon_days) else "1-year"
+
+
+def _summary(
+    result: Survival | Incidence, short: str, horizon_days: int, unit: str
+) -> tuple[list[str], list[list[str]]]:
+    """Return the heads of what is said of each group, and the cells group by group."""
+    asked = milestones(horizon_days)
+    if isinstance(result, Survival):
+        heads = ["Patients", "Events", f"Median, {wording.UNITS[unit][1]}"]
+        blocks = [_sizes(result), _medians(result, unit), _rates(result, result.km, asked, unit)]
+        heads += [f"{name} {short}" for name in asked]
+    elif result.other is None:
+        years = [name.removesuffix("-year") for name in asked]
+        heads = ["Patients", "Events"]
+        heads += [f"At {n} year{'' if n == '1' else 's'}" for n in years]
+        blocks = [_sizes(result), _rates(result, result.curves, asked, unit)]
+    else:
+        # Relapse is read together with what precludes it.
+        name = main_milestone(horizon_days)
+        competing = "CIR" if short == "NRM" else "NRM"
+        heads = ["Patients", "Events", *(f"{each} {short}" for each in asked)]
+        heads.append(f"{name} {competing}")
+        blocks = [
+            _sizes(result), _rates(result, result.curves, asked, unit),
+            _rates(result, result.other, {name: asked[name]}, unit),
+        ]  # fmt: skip
+    return heads, [[cell for part in parts for cell in part] for parts in zip(*blocks, strict=True)]
+
+
+def _sizes(result: Survival | Incidence) -> list[list[str]]:
+    rows = (result.row(level, result.curves.groups).iloc[0] for level in result.levels or (None,))
+    return [[f"{row['n']:,.0f}", f"{row['n_event']:,.0f}"] for row in rows]
+
+
+def _medians(result: Survival, unit: str) -> list[list[str]]:
+    medians, cells = result.km.median(), []
     for level in result.levels or (None,):
-        median = result.row(level, medians).iloc[0]
-        value, limits = wording.median_months(median["median"], median["low"], median["high"])
-        cells = [
-            f"{median['n']:,.0f}",
-            f"{median['n_event']:,.0f}",
-            f"**{value}** {limits}".strip(),
-        ]
-        last = result.row(level, result.km.groups).iloc[0]["last_time"]
+        row = result.row(level, medians).iloc[0]
+        value, limits = wording.median_months(row["median"], row["low"], row["high"], unit)
+        cells.append([f"**{value}** {limits}".strip()])
+    return cells
+
+
+def _rates(
+    result: Answer, curves: KaplanMeier | Incidences, asked: Mapping[str, int], unit: str
+) -> list[list[str]]:
+    rates, cells = curves.at(list(asked.values())), []
+    for level in result.levels or (None,):
+        last = result.row(level, curves.groups).iloc[0]["last_time"]
         rows = result.row(level, rates).to_dict("records")
-        yield level, cells + [_milestone(result, row, last) for row in rows]
+        cells.append([_milestone(result, row, last, unit) for row in rows])
+    return cells
 
 
-def _milestone(result: Survival, at: Mapping[Hashable, Any], last: float) -> str:
+def _milestone(result: Answer, at: Mapping[Hashable, Any], last: float, unit: str) -> str:
     if result.landmark is not None and at["time"] <= result.landmark.at:
         return "–"
-    if math.isnan(at["survival"]):
+    rate = at["survival"] if "survival" in at else at["incidence"]
+    if math.isnan(rate):
         # Rounded down: 364 days are not yet the year that is asked for.
-        months = math.floor(10 * last / wording.DAYS_PER_MONTH) / 10
-        return f":small[:gray[followed to {months:.1f} mo]]"
+        size, short, decimals = wording.UNITS[unit]
+        followed = math.floor(10**decimals * last / size) / 10**decimals
+        return f":small[:gray[followed to {followed:.{decimals}f} {short}]]"
     limits = wording.percent_interval(at["low"], at["high"])
-    if at["survival"] == 0:
+    if rate == (0 if "survival" in at else 1):
         # The limit rests on the last at risk alone, and says little else than that.
         limits += f", {at['n_risk']} at risk"
-    return f"**{wording.percent(at['survival'])}** {limits}"
+    return f"**{wording.percent(rate)}** {limits}"
 
 
-def comparison(result: Survival) -> list[str]:
-    """Return hazard ratio, tests and restricted mean as lines of Markdown."""
+def comparison(result: Survival | Incidence, horizon_days: int, unit: str = "months") -> list[str]:
+    """Return hazard ratio, tests, difference and restricted mean as lines of Markdown."""
     lines = []
     if result.hazard and result.test:
+        competing = isinstance(result, Incidence)
         if len(result.levels) == 2:
             first, second = (wording.escape(level.name) for level in result.levels)
-            lines.append(f"Hazard ratio **{hazard_ratio(result)}**")
+            kind = "Cause-specific hazard ratio" if competing else "Hazard ratio"
+            lines.append(f"{kind} **{hazard_ratio(result)}**")
             lines.append(f":gray[{second} against {first}]")
-        lines.append(f"Log-rank **{wording.p_value(result.test.p_value) or 'not possible'}**")
+        test = "Gray’s test" if competing else "Log-rank"
+        lines.append(f"{test} **{wording.p_value(result.test.p_value) or 'not possible'}**")
         zph = result.hazard.proportional_hazards_p
         if zph is not None:
             lines.append(f"Proportional hazards {wording.p_value(zph)}")
-    if result.mean is not None:
-        lines.append(_restricted_mean(result))
-    few = [level.name for level in result.levels if events(result, level) < _FEW]
-    if result.test and few:
+    if isinstance(result, Survival):
+        lines += _of_survival(result, horizon_days, unit)
+    elif result.other is None:
+        lines.append(":gray[The two compete: a patient counts with what came first.]")
+    elif few := [each.name for each in result.levels if events(result, each) < FEW_EVENTS]:
         lines.append(
-            f":gray[Fewer than {_FEW} events in {wording.escape(wording.listed(few))}: "
+            f":gray[Fewer than {FEW_EVENTS} events in {wording.escape(wording.listed(few))}: "
             "read test and ratio with care.]"
         )
     return lines
 
 
-def events(result: Survival, level: Level) -> int:
+def _of_survival(result: Survival, horizon_days: int, unit: str) -> list[str]:
+    lines = []
+    if result.trend is not None and (p := wording.p_value(result.trend.p_value)):
+        order = wording.listed(level.short for level in result.levels)
+        lines.append(f"Trend over {wording.escape(order)} {p}")
+    if len(result.levels) == 2 and result.test:
+        name = main_milestone(horizon_days)
+        (line,) = difference_cells(result, {name: MILESTONES[name]})
+        if line[1] != "–":
+            text = f"{name} difference {line[1]} points"
+            lines.append(f"{text}, {line[2]}" if line[2] else text)
+    if result.mean is not None:
+        lines.append(_restricted_mean(result, unit))
+    return lines
+
+
+def difference_cells(result: Survival, asked: Mapping[str, int]) -> list[list[str]]:
+    """Return per milestone its name, the second group less the first in points, and P."""
+    found = result.km.differences(list(asked.values()))
+    # The groups of a result stand in sort order, those of a table in the dictionary's.
+    sign = 1 if found["group_1"].iloc[0] == result.levels[0].value else -1
+    rows = []
+    for name, line in zip(asked, found.to_dict("records"), strict=True):
+        before = result.landmark is not None and line["time"] <= result.landmark.at
+        difference = math.nan if before else sign * line["difference"]
+        low, high = sorted(sign * line[limit] for limit in ("low", "high"))
+        text = wording.points(difference)
+        if text != "–":
+            text = f"**{text}** ({wording.points_interval(low, high)})"
+        rows.append([name, text, "" if before else wording.p_value(line["p_value"])])
+    return rows
+
+
+def difference_rows(result: Survival, short: str, horizon_days: int) -> pd.DataFrame:
+    """Return the difference of two groups at every milestone, with P."""
+    first, second = result.levels
+    rows = [
+        [f"{name} {short}", difference, p.removeprefix("P = ").removeprefix("P ") or "–"]
+        for name, difference, p in difference_cells(result, milestones(horizon_days))
+    ]
+    head = wording.escape(f"{second.name} less {first.name}, points (95% CI)")
+    return pd.DataFrame(rows, columns=["", head, "P"])
+
+
+def events(result: Survival | Incidence, level: Level) -> int:
     """Return the events of one group."""
-    return int(result.row(level, result.km.groups).iloc[0]["n_event"])
+    return int(result.row(level, result.curves.groups).iloc[0]["n_event"])
 
 
-def hazard_ratio(result: Survival) -> str:
+def hazard_ratio(result: Answer) -> str:
     """Return the hazard ratio of the second group against the first, or 'not estimable'."""
     if result.hazard is None or len(result.levels) != 2:
         return wording.NOT_ESTIMABLE
@@ -154,53 +256,61 @@ def hazard_ratio(result: Survival) -> str:
     return wording.ratio(line["ratio"], line["low"], line["high"])
 
 
-def _restricted_mean(result: Survival) -> str:
+def _restricted_mean(result: Survival, unit: str) -> str:
     """Return the restricted means from the origin, or from the landmark, and their difference."""
     mean = result.mean
     assert mean is not None
     start = result.landmark.at if result.landmark else 0
+
+    def label(days: float) -> str:
+        text = wording.in_unit(days, unit)
+        return wording.month_label(days) if unit == "months" else f"{text} {unit}"
+
     rows = [result.row(level, mean.groups).iloc[0] for level in result.levels or (None,)]
-    values = [wording.months(row["mean"] - start, 1) for row in rows]
-    span = "" if result.landmark is None else f"from {wording.month_label(start)} "
-    text = f"Restricted mean {span}to {wording.month_label(mean.tau)}: {wording.listed(values)}"
+    values = [wording.in_unit(row["mean"] - start, unit) for row in rows]
+    span = "" if result.landmark is None else f"from {label(start)} "
+    text = f"Restricted mean {span}to {label(mean.tau)}: {wording.listed(values)}"
     if len(rows) != 2:
         return text
     line = mean.differences.iloc[0]
     sign = 1 if line["group_1"] == result.levels[0].value else -1
     low, high = sorted(sign * line[limit] for limit in ("low", "high"))
-    text += f", difference {wording.months(sign * line['difference'], 1)} "
+    text += f", difference {wording.in_unit(sign * line['difference'], unit)} "
     if min(row["standard_error"] for row in rows) == 0:
         # Its standard error of 0 would call a group without events known for certain.
         return f"{text}(no interval: a group has no event)"
-    return f"{text}(95% CI {wording.months(low, 1)} to {wording.months(high, 1)})"
+    return f"{text}(95% CI {wording.in_unit(low, unit)} to {wording.in_unit(high, unit)})"
 
 
-def pairwise_rows(result: Survival, variable: Variable) -> pd.DataFrame:
+def pairwise_rows(result: Survival) -> pd.DataFrame:
     """Return one row per two groups: log-rank P as it is and adjusted by Holm's method."""
     assert result.pairwise is not None
+    assert result.by is not None
     tests = {frozenset((t.group_1, t.group_2)): t for t in result.pairwise.itertuples(index=False)}
     rows = []
     for first, second in combinations(result.levels, 2):
         test = tests[frozenset((first.value, second.value))]
-        names = [marked(variable, level.value, level.short) for level in (first, second)]
+        names = [marked(result.by, level.value, level.short) for level in (first, second)]
         p_values = [wording.p_number(p) for p in (test.p_value, test.p_adjusted)]
         rows.append([" against ".join(names), *p_values])
     return pd.DataFrame(rows, columns=["", "Log-rank P", "P, Holm"])
 
 
-def hazard_rows(result: Survival, variable: Variable) -> pd.DataFrame:
+def hazard_rows(result: Answer) -> pd.DataFrame:
     """Return one row per group: hazard ratio against the first, with P."""
     assert result.hazard is not None
+    assert result.by is not None
     rows = []
     for level in result.levels:
         line = result.hazard.groups[result.hazard.groups["level"] == level.value].iloc[0]
-        name = marked(variable, level.value, level.short)
+        name = marked(result.by, level.value, level.short)
         if level.value == result.hazard.reference:
             rows.append([name, "reference", ""])
         else:
             ratio = wording.ratio(line["ratio"], line["low"], line["high"]).replace("95% CI ", "")
             rows.append([name, ratio, wording.p_number(line["p_value"])])
-    return pd.DataFrame(rows, columns=["", "Hazard ratio (95% CI)", "P"])
+    kind = "Cause-specific hazard ratio" if isinstance(result, Incidence) else "Hazard ratio"
+    return pd.DataFrame(rows, columns=["", f"{kind} (95% CI)", "P"])
 
 
 def negativity(
@@ -217,9 +327,68 @@ def negativity(
             cells = _cells(block.rates[block.rates[name] == level.value], timepoints)
             rows.append([marked(variable, level.value, level.name), *cells])
         if len(shown) > 1:
-            tests = [wording.p_number(block.p_values.get(str(t))) for t in timepoints]
-            rows.append([":gray[P, Fisher]", *(f":gray[{p}]" for p in tests)])
+            rows.append(_tests(block, timepoints))
     return pd.DataFrame(rows, columns=heads)
+
+
+def _tests(block: Block, timepoints: Sequence[object]) -> list[str]:
+    """Return the row under a block: Fisher's P and, of two groups, the difference in points."""
+    tests = [wording.p_number(block.p_values.get(str(t))) for t in timepoints]
+    if not block.differences:
+        return [":gray[P, Fisher]", *(f":gray[{p}]" for p in tests)]
+    cells = []
+    for timepoint, p in zip(timepoints, tests, strict=True):
+        apart = block.differences[str(timepoint)]
+        limits = wording.points_interval(apart.low, apart.high)
+        points = f"{wording.points(apart.difference)} ({limits})" if limits else "–"
+        cells.append(f":small[:gray[{points}]]  \n:gray[{p}]")
+    return [":gray[Difference]  \n:gray[P, Fisher]", *cells]
+
+
+def concordance(result: Concordance) -> pd.DataFrame:
+    """Return the patients by status, rows the first assay, columns the second, with totals."""
+    counts, status = result.statuses, timepoint_variable("any")
+    names = {s: marked(status, s, status.level(s).short) for s in counts.columns}
+    by = f"{wording.escape(result.pair.first)} ↓ {wording.escape(result.pair.second)} →"
+    rows = [
+        [names[s], *(f"{n}" for n in counts.loc[s]), f"**{counts.loc[s].sum()}**"]
+        for s in counts.index
+    ]
+    rows.append(["**All**", *(f"**{counts[s].sum()}**" for s in counts), f"**{result.n}**"])
+    return pd.DataFrame(rows, columns=[by, *names.values(), "All"])
+
+
+def agreement(result: Concordance) -> pd.DataFrame:
+    """Return agreement, kappa, both rates of negativity, their difference and McNemar's P."""
+    chance, apart = result.agreement, result.difference
+    value, limits = wording.NOT_ESTIMABLE, wording.NOT_ESTIMABLE
+    if chance.kappa is not None:
+        value = f"**{chance.kappa:.2f}**".replace("-", "−")
+    if chance.low is not None and chance.high is not None:
+        limits = f"{chance.low:.2f} to {chance.high:.2f}".replace("-", "−")
+    shares = {
+        "Agree": result.agreed,
+        f"Negative by {result.pair.first}": result.first,
+        f"Negative by {result.pair.second}": result.second,
+    }
+    agreed, *negative = ([wording.escape(name), *_share(r)] for name, r in shares.items())
+    points = wording.points_interval(apart.low, apart.high)
+    both = wording.escape(f"{result.pair.first} against {result.pair.second}")
+    rows = [
+        agreed,
+        ["Kappa", value, limits],
+        *negative,
+        ["Difference, points", f"**{wording.points(apart.difference)}**", points],
+        ["McNemar P, exact", f"**{wording.p_number(apart.p_value)}**", ""],
+    ]
+    return pd.DataFrame(rows, columns=["", both, "95% CI"])
+
+
+def _share(rate: Proportion) -> tuple[str, str]:
+    if rate.rate is None or rate.low is None or rate.high is None:
+        return "–", ""
+    limits = wording.percent_interval(rate.low, rate.high)
+    return f"**{wording.percent(rate.rate)}** {rate.count}/{rate.total}", limits
 
 
 def _cells(rates: pd.DataFrame, timepoints: Sequence[object]) -> list[str]:
@@ -246,11 +415,11 @@ def table_one(result: TableOne, variables: Dictionary, by: str | None) -> pd.Dat
         for group in groups if by
     }  # fmt: skip
     sizes = result.rows.groupby("group")[["n", "missing"]].first().sum(axis=1)
-    names = {group: f"{head}, n = {sizes[group]}" for group, head in heads.items()}
+    names = {group: f"{head} (n = {sizes[group]:,})" for group, head in heads.items()}
     rows = []
     for name in dict.fromkeys(result.rows["variable"]):
         rows += _characteristic(variables[name], result, list(heads))
-    columns = ["", *names.values(), *(["P", "SMD"] if groups else [])]
+    columns = ["Characteristic", *names.values(), *(["P", "SMD"] if groups else [])]
     return pd.DataFrame(rows, columns=columns)
 
 

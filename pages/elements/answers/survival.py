@@ -1,74 +1,232 @@
-"""Kaplan-Meier curves of a cohort, with everything that may be said about them."""
+"""Survival and cumulative incidence of a cohort, with everything that may be said about them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import pandas as pd
 
+from analytics.competing import CumulativeIncidence, GrayTest, cumulative_incidence, gray_test
 from analytics.events import event_table
 from analytics.hazard import HazardRatios, hazard_ratios
 from analytics.landmark import Landmark, landmark
 from analytics.survival import (
     KaplanMeier,
     LogRank,
+    PermutationLogRank,
     RestrictedMean,
     follow_up,
     kaplan_meier,
     log_rank,
+    log_rank_trend,
     pairwise_log_rank,
+    permutation_log_rank,
     restricted_mean,
 )
 from data import queries
 from data.cohort import CohortFilter
+from data.endpoints import ENDPOINTS
 from data.store import Snapshot
 from data.variables import Dictionary, Level, Variable
+from pages.elements import wording
 
 FEWEST_FOR_A_CURVE = 5
 """Fewer patients are not drawn: every step of such a curve is one person."""
 
+FEW_EVENTS = 5
+"""Events in a group below which a log-rank test is read with care."""
 
-@dataclass(frozen=True, eq=False)
-class Survival:
-    """The survival of a cohort, all together or by one variable.
+MOST_CROSSED = 6
+"""More groups of two variables are not drawn: nobody could tell them apart."""
+
+RELAPSE = Level("relapse", "Relapse", "Relapse", "relapse")
+DEATH = Level("death", "NRM", "Non-relapse mortality", "death without relapse")
+CAUSE = Variable("cause_of_failure", "Cause", "category", (RELAPSE, DEATH))
+"""What ends a remission: the groups of a figure that shows both cumulative incidences."""
+
+_ORDERED = frozenset({"mrd_dynamics"})
+"""Groupings whose levels have an order that the field agrees on."""
+
+
+@dataclass(frozen=True)
+class Crossed(Variable):
+    """Two variables as one, with a level for every pair of theirs."""
+
+    parts: tuple[Variable, ...] = ()
+
+
+def crossed(first: Variable, second: Variable) -> Crossed:
+    """Return two variables as one, the first varying slowest."""
+
+    def joined(part: str, *levels: Level) -> str:
+        return " · ".join(getattr(level, part) for level in levels)
+
+    known = {first.known, second.known}
+    times = ("from a day on", "at a day", "at baseline", "with the outcome")
+    return Crossed(
+        f"{first.name}_and_{second.name}",
+        f"{first.label} and {wording.inside(second.label)}",
+        "category",
+        tuple(
+            Level(*(joined(part, *pair) for part in ("value", "short", "name", "phrase")))
+            for pair in product(first.levels, second.levels)
+        ),
+        known=next(time for time in times if time in known),
+        parts=(first, second),
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answer:
+    """Who is in a figure of time to an event, and in which groups.
 
     Attributes
     ----------
-    km : KaplanMeier
+    by : Variable or None
+        What the groups are levels of; `Crossed` for two variables at once.
     levels : tuple of Level
         The groups that hold patients, in the dictionary's order; empty for all patients together.
     n, n_event : int
         Patients and events in the curves.
     left_out : dict of str to int
         Patients of the cohort who are not in the curves, by reason.
-    test : LogRank or None
-        With two groups or more.
-    hazard : HazardRatios or None
-        Against the first of `levels`.
-    pairwise : pandas.DataFrame or None
-        With three groups or more, and only after the test of all: every two of them.
-    mean : RestrictedMean or None
-        Up to the horizon or, if that is earlier, the last follow-up of a group.
+    table : pandas.DataFrame
+        The event table that all of it rests on, with the column `by`.
     landmark : Landmark or None
     n_later : int
         Patients whose group changes after the landmark; they stay in the group of that day.
+    hazard : HazardRatios or None
+        Against the first of `levels`; cause-specific where events compete.
     """
 
-    km: KaplanMeier
+    by: Variable | None
     levels: tuple[Level, ...]
     n: int
     n_event: int
     left_out: dict[str, int]
-    test: LogRank | None = None
-    hazard: HazardRatios | None = None
-    pairwise: pd.DataFrame | None = None
-    mean: RestrictedMean | None = None
+    table: pd.DataFrame
     landmark: Landmark | None = None
     n_later: int = 0
+    hazard: HazardRatios | None = None
 
     def row(self, level: Level | None, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a result frame that belong to one group (None: all patients)."""
-        return frame if level is None else frame[frame[self.km.by[0]] == level.value]
+        if level is None or self.by is None:
+            return frame
+        return frame[frame[self.by.name] == level.value]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The grouping column of `table`, if there is one."""
+        return (self.by.name,) if self.by else ()
+
+    @property
+    def crowded(self) -> bool:
+        """Tell whether two variables make more groups than can be read."""
+        return isinstance(self.by, Crossed) and len(self.levels) > MOST_CROSSED
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Survival(Answer):
+    """The survival of a cohort, all together or by group.
+
+    Attributes
+    ----------
+    km : KaplanMeier
+    test : LogRank or None
+        With two groups or more.
+    trend : LogRank or None
+        With three groups or more in an order that the field agrees on.
+    pairwise : pandas.DataFrame or None
+        With three groups or more, and only after the test of all: every two of them.
+    mean : RestrictedMean or None
+        Up to the horizon or, if that is earlier, the last follow-up of a group.
+    """
+
+    km: KaplanMeier
+    test: LogRank | None = None
+    trend: LogRank | None = None
+    pairwise: pd.DataFrame | None = None
+    mean: RestrictedMean | None = None
+
+    @property
+    def curves(self) -> KaplanMeier:
+        """What a figure draws."""
+        return self.km
+
+    @property
+    def few_events(self) -> tuple[Level, ...]:
+        """The groups whose events are too few for the chi-squared distribution of the test."""
+        if self.test is None:
+            return ()
+        events = self.km.groups.set_index(self.columns[0])["n_event"]
+        return tuple(level for level in self.levels if events[level.value] < FEW_EVENTS)
+
+
+@dataclass(frozen=True, eq=False)
+class Incidences:
+    """Cumulative incidences as curves: of one cause by group, or of every cause as the groups.
+
+    Attributes
+    ----------
+    curve, groups : pandas.DataFrame
+        As of `CumulativeIncidence`, with ``n_censored``; without ``cause``, or with the grouping
+        column in its place.
+    by : tuple of str
+        The grouping column, if any.
+    """
+
+    curve: pd.DataFrame
+    groups: pd.DataFrame
+    by: tuple[str, ...]
+    _whole: CumulativeIncidence
+    _names: Mapping[int, str]
+
+    def at(self, times: Sequence[float]) -> pd.DataFrame:
+        """Return the incidences at milestones, as `CumulativeIncidence.at` does."""
+        return _named(self._whole.at(times), self._names, self._whole.by)
+
+
+def _named(frame: pd.DataFrame, names: Mapping[int, str], by: tuple[str, ...]) -> pd.DataFrame:
+    """Return the rows of the causes in `names`, and what they are called as a column if no other is."""
+    frame = frame[frame["cause"].isin(list(names))]
+    called = {} if by else {CAUSE.name: frame["cause"].map(names)}
+    return frame.drop(columns="cause").assign(**called).reset_index(drop=True)
+
+
+def _incidences(
+    whole: CumulativeIncidence, table: pd.DataFrame, names: Mapping[int, str]
+) -> Incidences:
+    keys = [*whole.by, "time"]
+    censored = table.groupby(keys, as_index=False)["n_censored"].sum()
+    curve = _named(whole.curve, names, whole.by).merge(censored, on=keys, how="left")
+    groups = _named(whole.groups, names, whole.by)
+    return Incidences(curve, groups, whole.by or (CAUSE.name,), whole, names)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Incidence(Answer):
+    """The cumulative incidence of relapse or of non-relapse mortality, and of the other of the two.
+
+    Attributes
+    ----------
+    curves : Incidences
+        Of the cause by group or, for all patients together, of both causes as the groups.
+    other : Incidences or None
+        Of the competing cause by group.
+    cause, competing : Level
+        What the endpoint counts, and what precludes it.
+    test : GrayTest or None
+        With two groups or more.
+    """
+
+    curves: Incidences
+    other: Incidences | None
+    cause: Level
+    competing: Level
+    test: GrayTest | None = None
 
 
 def survival(
@@ -78,47 +236,142 @@ def survival(
     *,
     endpoint: str,
     by: str | None,
+    by2: str | None = None,
     landmark_days: int | None,
     horizon_days: int,
 ) -> Survival:
-    """Return the survival of a cohort, with everything that may be said about it."""
-    columns = (by,) if by else ()
-    later, chosen = 0, None
-    if landmark_days is None:
-        table = queries.events(snapshot, cohort, variables, endpoint=endpoint, by=columns)
-    else:
-        rows = queries.event_rows(
-            snapshot, cohort, variables, endpoint=endpoint, by=by, landmark_days=landmark_days
-        )
-        undated = rows["undated"].astype(bool)
-        chosen = landmark(
-            rows[~undated], at=landmark_days, time="time", event="event", known_day="known_day"
-        )
-        later = int(chosen.frame["later"].sum())
-        table = event_table(chosen.frame, time="time", event="event", by=columns)
-    left_out = _left_out(snapshot, cohort, variables, endpoint, by)
-    if by and landmark_days is not None and undated.any():
-        left_out[f"{variables[by].level('yes').name} without a date"] = int(undated.sum())
-    if by:
-        table = _without_small_groups(table, variables[by], left_out)
+    """Return the survival of a cohort, with everything that may be said about it.
+
+    Parameters
+    ----------
+    by, by2 : str or None
+        Names of one or two grouping variables.
+    """
+    who = _answer(snapshot, cohort, variables, endpoint, by, by2, landmark_days)
+    table, columns = who.table, who.columns
     km = kaplan_meier(table, by=columns)
-    n, n_event = int(km.groups["n"].sum()), int(km.groups["n_event"].sum())
-    levels: tuple[Level, ...] = ()
-    if by:
-        present = set(km.groups[by])
-        levels = tuple(level for level in variables[by].levels if level.value in present)
-    result = Survival(
-        km, levels, n, n_event, left_out, landmark=chosen, n_later=later,
-        mean=_mean(table, columns, km, horizon_days, landmark_days),
-    )  # fmt: skip
-    if len(levels) < 2:
+    mean = _mean(table, columns, km, horizon_days, landmark_days)
+    result = Survival(**vars(who), km=km, mean=mean)
+    if len(who.levels) < 2 or who.crowded:
         return result
+    several = len(who.levels) > 2
     return replace(
         result,
         test=log_rank(table, by=columns),
-        hazard=hazard_ratios(table, by=str(by), reference=levels[0].value),
-        pairwise=pairwise_log_rank(table, by=columns) if len(levels) > 2 else None,
+        trend=_trend(who) if several and columns[0] in _ORDERED else None,
+        hazard=hazard_ratios(table, by=columns[0], reference=who.levels[0].value),
+        pairwise=pairwise_log_rank(table, by=columns) if several else None,
     )
+
+
+def _trend(who: Answer) -> LogRank:
+    """Test along the order of the levels."""
+    order = [level.value for level in who.levels]
+    # Scores are asked for in the sort order of the groups.
+    return log_rank_trend(
+        who.table, by=who.columns, scores=[order.index(value) for value in sorted(order)]
+    )
+
+
+def permutation(result: Survival) -> PermutationLogRank:
+    """Return the log-rank test that holds with few events, too slow to be made unasked."""
+    return permutation_log_rank(result.table, by=result.columns)
+
+
+def incidence(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: str | None,
+    by2: str | None = None,
+    landmark_days: int | None,
+) -> Incidence:
+    """Return the cumulative incidence of an endpoint that another event can preclude."""
+    who = _answer(snapshot, cohort, variables, endpoint, by, by2, landmark_days)
+    table, columns = who.table, who.columns
+    causes = (RELAPSE, DEATH) if ENDPOINTS[endpoint].short == "CIR" else (DEATH, RELAPSE)
+    whole = cumulative_incidence(table, by=columns)
+    names = {1: causes[0].value, 2: causes[1].value}
+    if not columns:
+        curves = _incidences(whole, table, names)
+        shown = replace(who, by=CAUSE, levels=causes)
+        return Incidence(
+            **vars(shown), curves=curves, other=None, cause=causes[0], competing=causes[1]
+        )
+    result = Incidence(
+        **vars(who),
+        curves=_incidences(whole, table, {1: names[1]}),
+        other=_incidences(whole, table, {2: names[2]}),
+        cause=causes[0],
+        competing=causes[1],
+    )
+    if len(who.levels) < 2 or who.crowded:
+        return result
+    return replace(
+        result,
+        test=gray_test(table, by=columns),
+        hazard=hazard_ratios(table, by=columns[0], reference=who.levels[0].value),
+    )
+
+
+def _answer(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    endpoint: str,
+    by: str | None,
+    by2: str | None,
+    landmark_days: int | None,
+) -> Answer:
+    """Count who is in the curves, in which group, and who is not."""
+    names = tuple(name for name in (by, by2) if name)
+    grouping = variables[names[0]] if names else None
+    if len(names) == 2:
+        grouping = crossed(variables[names[0]], variables[names[1]])
+    left_out = _left_out(snapshot, cohort, variables, endpoint, names)
+    chosen = None
+    if landmark_days is None:
+        table = queries.events(snapshot, cohort, variables, endpoint=endpoint, by=names)
+    else:
+        rows = queries.event_rows(
+            snapshot, cohort, variables, endpoint=endpoint, by=names, landmark_days=landmark_days
+        )
+        undated = rows["undated"].astype(bool)
+        if undated.any():
+            left_out[_undated_reason(variables, names)] = int(undated.sum())
+        chosen = landmark(
+            rows[~undated], at=landmark_days, time="time", event="event",
+            known_day="known_day", switch="switch_day",
+        )  # fmt: skip
+        table = event_table(chosen.frame, time="time", event="event", by=names)
+    levels: tuple[Level, ...] = ()
+    if grouping:
+        table = _without_small_groups(_one_column(table, names, grouping), grouping, left_out)
+        present = set(table[grouping.name])
+        levels = tuple(level for level in grouping.levels if level.value in present)
+    counts = table[["n_event", "n_competing", "n_censored"]].sum()
+    return Answer(
+        by=grouping, levels=levels, n=int(counts.sum()), n_event=int(counts["n_event"]),
+        left_out=left_out, table=table, landmark=chosen,
+        n_later=0 if chosen is None else int(chosen.n_later or 0),
+    )  # fmt: skip
+
+
+def _undated_reason(variables: Dictionary, names: Sequence[str]) -> str:
+    changing = [variables[name] for name in names if variables[name].known == "from a day on"]
+    return f"{' or '.join(v.level('yes').name for v in changing)} without a date"
+
+
+def _one_column(table: pd.DataFrame, names: tuple[str, ...], grouping: Variable) -> pd.DataFrame:
+    """Return the event table with two grouping columns as one."""
+    if len(names) == 1:
+        return table
+    first, second = (table[name].astype(str) for name in names)
+    joined = table.drop(columns=list(names))
+    joined.insert(0, grouping.name, first + " · " + second)
+    return joined
 
 
 def _without_small_groups(
@@ -144,16 +397,27 @@ def _mean(
 
 
 def _left_out(
-    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, endpoint: str, by: str | None
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    endpoint: str,
+    names: tuple[str, ...],
 ) -> dict[str, int]:
+    """Count who is left out by reason; who has several is counted with the first."""
     reasons = queries.exclusions(snapshot, cohort, variables, endpoint=endpoint)
-    if by:
-        variable = variables[by]
-        compared = variable.compared or tuple(level.value for level in variable.levels)
-        counts = queries.levels_of_endpoint(snapshot, cohort, variables, endpoint=endpoint, by=by)
-        for value, n in counts.items():
-            if value not in compared:
-                reasons[variable.level(value).name] = n
+    if not names:
+        return reasons
+    compared = {
+        name: variables[name].compared or tuple(level.value for level in variables[name].levels)
+        for name in names
+    }
+    counts = queries.levels_of_endpoint(snapshot, cohort, variables, endpoint=endpoint, by=names)
+    for values, n in counts.items():
+        for name, value in zip(names, values, strict=True):
+            if value not in compared[name]:
+                reason = variables[name].level(value).name
+                reasons[reason] = reasons.get(reason, 0) + n
+                break
     return reasons
 
 

@@ -93,7 +93,7 @@ def beside_dots(
     dots : sequence of (x, y)
         Dots, x in shares of the width, y in percent.
     curves : sequence of lines
-        Falling step curves as (x, y) corners in the same units.
+        Step curves as (x, y) corners in the same units.
     widths : sequence of float
         Width of each read-out, as a share.
     unit : float
@@ -108,7 +108,10 @@ def beside_dots(
     taken = [_strokes(curves)]
     taken.append(np.array([[x - 0.02, y - 6 * unit, x + 0.02, y + 6 * unit] for x, y in dots] * 2))
     chosen: dict[int, Beside] = {}
-    for i in sorted(range(len(dots)), key=lambda i: -dots[i][1]):
+    # Towards the middle of the plot there is room: whoever is farthest from it comes first, so that
+    # texts that have to be stacked stand in the order of their dots.
+    upward = -1 if sum(y for _, y in dots) > 50 * len(dots) else 1
+    for i in sorted(range(len(dots)), key=lambda i: upward * dots[i][1]):
         start = dots[i][0] - widths[i] * left
         middle = dots[i][1] - shift * unit
         boxes = np.column_stack([start, middle - 7 * unit, start + widths[i], middle + 7 * unit])
@@ -123,7 +126,7 @@ def beside_dots(
 
 def _offers() -> list[tuple[bool, int]]:
     """Sides and shifts, the best first: near, to the right, above."""
-    shifts = [sign * pixels for pixels in range(11, 48, 3) for sign in (-1, 1)]
+    shifts = [sign * pixels for pixels in range(11, 66, 3) for sign in (-1, 1)]
     offers = [(left, shift) for left in (False, True) for shift in shifts]
     return sorted(offers, key=lambda offer: abs(offer[1]) + 12 * offer[0])
 
@@ -141,7 +144,7 @@ def free_place(
     Parameters
     ----------
     curves : sequence of lines
-        Falling step curves as (x, y) corners, x in shares of the width, y in percent.
+        Step curves as (x, y) corners, x in shares of the width, y in percent.
     boxes : sequence of Box
         Other texts to keep clear of.
     width, height : float
@@ -171,13 +174,14 @@ def free_place(
 
 
 def _strokes(curves: Sequence[Line]) -> Boxes:
-    """Level and falling strokes of step curves as flat boxes."""
+    """Level and upright strokes of step curves as flat boxes."""
     strokes: list[Boxes] = [np.empty((0, 4))]
     for curve in curves:
         if len(curve) > 1:
             x, y = np.array(curve, dtype=float).T
             strokes.append(np.column_stack([x[:-1], y[:-1], x[1:], y[:-1]]))
-            strokes.append(np.column_stack([x[1:], y[1:], x[1:], y[:-1]]))
+            low, high = np.minimum(y[1:], y[:-1]), np.maximum(y[1:], y[:-1])
+            strokes.append(np.column_stack([x[1:], low, x[1:], high]))
     return np.vstack(strokes)
 
 

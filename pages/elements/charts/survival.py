@@ -1,4 +1,4 @@
-"""Kaplan-Meier figure: curves, read-outs and the aligned table of patients at risk."""
+"""Survival or cumulative incidence: curves, read-outs and the aligned table of patients at risk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import Any, Protocol
 
 import altair as alt
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pages.elements.charts import scales
-from pages.elements.charts.placement import Box, Place, beside_dots, free_place, push_apart
+from pages.elements.charts.placement import Beside, Box, Place, beside_dots, free_place, push_apart
 from pages.elements.charts.theme import (
     INK,
     PHONE,
@@ -25,31 +26,100 @@ from pages.elements.charts.theme import (
     key_title,
     wrap,
 )
-from pages.elements.wording import DAYS_PER_MONTH, rate_with_interval
-
-if TYPE_CHECKING:
-    from analytics.survival import KaplanMeier
-
+from pages.elements.wording import DAYS_PER_MONTH, UNITS, rate_with_interval
 
 __all__ = ["Group", "survival_chart"]
 
-_ESTIMATE = ("survival", "low", "high")
+ZOOM, WHOLE = "zoom", "whole"
+"""Names of the selections that a drag over the figure and a double click make.
+
+Of the drag: its ends, in the unit of the axis."""
+
+_ESTIMATE = ("estimate", "low", "high")
+
+# The longest axis, in months, that has ticks this far apart, in the unit of the axis.
+_STEPS: dict[str, tuple[tuple[float, float], ...]] = {
+    "months": ((6, 1), (12, 2), (24, 3), (48, 6), (math.inf, 12)),
+    "years": ((12, 0.25), (24, 0.5), (math.inf, 1)),
+    "days": ((3, 15), (6, 30), (12, 60), (24, 90), (48, 180), (math.inf, 365)),
+}
 
 _NAME_WIDTH = 20  # characters a line: longer names would take the width the curves need
 _END_WIDTH = 18
 _PLOT = 330  # pixels of plot at 1280; wider screens leave more room
 _PHONE = 344  # pixels of a phone for the plot and the names left of it
 _READ_OUTS = 3  # as many as always find a place
+_GRAY = alt.value("gray")
+_BANDS = 4  # as many are told apart where they lie over each other
 _LINE = 15  # pixels from one line of a label to the next
+
+
+class Curves(Protocol):
+    """Step curves by at most one column: survival, or incidence where a column is called so."""
+
+    curve: pd.DataFrame
+    by: tuple[str, ...]
+
+    def at(self, times: Sequence[float]) -> pd.DataFrame:
+        """Return the state of every curve at some times."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The time axis: its unit, and its ends in months."""
+
+    unit: str
+    first: int
+    last: int
+
+    def __call__(self, days: float) -> float:
+        """Return a day in the unit of the axis."""
+        return round(float(days) / UNITS[self.unit][0], 4)
+
+    def day(self, value: float) -> float:
+        """Return a place on the axis in days."""
+        return value * UNITS[self.unit][0]
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """Both ends in the unit of the axis."""
+        return self(self.first * DAYS_PER_MONTH), self(self.last * DAYS_PER_MONTH)
+
+    @property
+    def last_day(self) -> float:
+        """The right end in days."""
+        return self.last * DAYS_PER_MONTH
+
+    def share(self, value: float) -> float:
+        """Return a place on the axis as a share of its width."""
+        low, high = self.domain
+        return (value - low) / (high - low)
+
+    @property
+    def step(self) -> float:
+        """The distance of two ticks."""
+        span = self.last - self.first
+        return next(step for longest, step in _STEPS[self.unit] if span <= longest)
+
+    @property
+    def ticks(self) -> list[float]:
+        """The multiples of the step on the axis."""
+        low, high = self.domain
+        first, last = math.ceil(low / self.step - 1e-9), math.floor(high / self.step + 1e-9)
+        return [self.step * k for k in range(first, last + 1)]
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Estimates of one group: its whole curve, and its state on each day the figure asks for."""
+    """Estimates of one group: its whole curve, and its state on each day the figure asks for.
+
+    `none` is the estimate where nobody had the event yet: 1 for survival, 0 for incidence.
+    """
 
     curve: dict[str, npt.NDArray[Any]]
     days: npt.NDArray[np.float64]
     state: dict[str, npt.NDArray[Any]]
+    none: float
 
     def at(self, days: Sequence[float] | npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """State on days asked for before; empty arrays for a group without patients."""
@@ -66,7 +136,7 @@ class _Shape:
     labels: tuple[str, ...]
     styles: tuple[Style, ...]
     titles: tuple[str, str]
-    horizon: int
+    axis: _Axis
     height: int
     extent: str
     table: int
@@ -74,31 +144,35 @@ class _Shape:
 
 
 def survival_chart(
-    result: KaplanMeier,
+    result: Curves,
     groups: Sequence[Group],
     *,
     endpoint: str,
     origin: str,
     horizon_months: int,
+    first_month: int = 0,
+    unit: str = "months",
     landmark_days: int | None = None,
     notes: Sequence[str] = (),
     milestone_days: int = 730,
     height: int = 296,
 ) -> dict[str, Any]:
-    """Draw Kaplan-Meier curves over their table of patients at risk.
+    """Draw survival, or cumulative incidence, over the table of patients at risk.
 
     Parameters
     ----------
-    result : KaplanMeier
+    result : Curves
         Estimates by one column, or for all patients; then there is exactly one group.
     groups : sequence of Group
         The curves in drawing order.
     endpoint, origin : str
         Name of the endpoint, and the time origin as it reads after 'Months from'.
-    horizon_months : int
-        Right end of the time axis; later data are cut there.
+    horizon_months, first_month : int
+        Ends of the time axis; what lies outside is cut.
+    unit : str
+        Unit of the time axis: 'months', 'years' or 'days'.
     landmark_days : int, optional
-        Day of the landmark. Curves and risk table start at it, the axis still at 0.
+        Day of the landmark. Curves and risk table start at it, the axis still at its own first month.
     notes : sequence of str
         Lines set where no curve runs, bottom left if that is free.
     milestone_days, height : int
@@ -115,20 +189,23 @@ def survival_chart(
         If there are several grouping columns, or several groups without one.
     """
     _check(result, groups)
-    start = landmark_days or 0
-    reads = _read(result, groups, _days(start, horizon_months, milestone_days))
-    risk = _risk(reads, start, horizon_months)
+    axis = _Axis(unit, first_month, horizon_months)
+    start = max(landmark_days or 0, math.floor(first_month * DAYS_PER_MONTH))
+    columns = _columns(axis, start, landmark_days or 0)
+    reads = _read(result, groups, [start, milestone_days, *columns, *_days(_grid(axis, start))])
+    risk = _risk(reads, axis, columns)
     names = [wrap(group.short, _NAME_WIDTH) for group in groups]
     middles, table = scales.row_middles([len(name) for name in names], top=18, row=20, line=13)
     widest = max((len(row["text"]) for row in risk), default=0)
-    titles = (f"Months from {origin}", f"{endpoint} (%)")
+    titles = (f"{unit.capitalize()} from {origin}", f"{endpoint} (%)")
     labels, looks = zip(*((group.label, group.style) for group in groups), strict=True)
     # The width of a column is data: a template that knew it would be built anew with other counts.
     column = max(38, 7 + math.ceil(4.8 * widest))
     extent, plot = scales.name_extent(names), _PHONE - scales.phone_extent(names)
-    shape = _Shape(labels, looks, titles, horizon_months, height, extent, table, plot)
+    shape = _Shape(labels, looks, titles, axis, height, extent, table, plot)
     datasets = {
         **_curve_data(reads, groups, shape, start, milestone_days, notes),
+        "landmark": _before(axis, landmark_days or 0),
         "head": [{"text": "At risk (events)"}],
         "names": scales.name_rows(names, middles),
         "risk": [{**row, "y": middles[row.pop("i")], "w": column} for row in risk],
@@ -136,15 +213,15 @@ def survival_chart(
     return {**_template(shape), "datasets": datasets}
 
 
-def _check(result: KaplanMeier, groups: Sequence[Group]) -> None:
+def _check(result: Curves, groups: Sequence[Group]) -> None:
     if not groups or len(result.by) > 1 or (not result.by and len(groups) != 1):
         raise ValueError("a figure shows one grouping column, or all patients as one group")
 
 
-def _days(start: int, horizon: int, milestone: int) -> list[float]:
-    """Days on which the figure states something: start, milestone, risk table, tooltip."""
-    hover = np.floor(_grid(start, horizon) * DAYS_PER_MONTH).tolist()
-    return [start, milestone, *(day for day, _ in _columns(start, horizon)), *hover]
+def _before(axis: _Axis, landmark: int) -> Rows:
+    """Return the part of the axis that lies before the landmark."""
+    (low, high), end = axis.domain, landmark / UNITS[axis.unit][0]
+    return [{"t": low, "t2": min(end, high)}] if end > low else []
 
 
 def _curve_data(
@@ -155,10 +232,10 @@ def _curve_data(
     milestone_days: int,
     notes: Sequence[str],
 ) -> dict[str, Rows]:
-    span = (start, shape.horizon)
+    span = (shape.axis, start)
     curves = [_steps(read, f"v{i}", *span) for i, read in enumerate(reads)]
-    inside = start < milestone_days <= shape.horizon * DAYS_PER_MONTH
-    milestones = _milestones(reads, groups, milestone_days) if inside else []
+    inside = start < milestone_days <= shape.axis.last_day
+    milestones = _milestones(reads, groups, shape.axis, milestone_days) if inside else []
     _place_read_outs(milestones, curves, shape)
     placed = _notes(notes, curves, milestones, shape, start)
     return {
@@ -168,21 +245,22 @@ def _curve_data(
         "rule": _rule(milestones, placed, notes, shape),
         "milestones": milestones,
         "ends": _ends(curves, groups, shape.height),
-        "landmark": [{"t": 0.0, "t2": start / DAYS_PER_MONTH}] if start else [],
         "notes": placed,
     }
 
 
-def _read(result: KaplanMeier, groups: Sequence[Group], asked: Sequence[float]) -> list[_Read]:
+def _read(result: Curves, groups: Sequence[Group], asked: Sequence[float]) -> list[_Read]:
     """Ask the result once for every day of the figure, and split it by group."""
-    times = result.curve["time"].to_numpy(dtype=float)
+    value = "incidence" if "incidence" in result.curve else "survival"
+    curve = result.curve.rename(columns={value: "estimate"})
+    times, estimate = curve["time"].to_numpy(dtype=float), curve["estimate"].to_numpy()
     # No event yet: the limit counts those at risk between two rows, so it is read there.
-    between = (times[:-1] + times[1:]) / 2
-    between = between[(result.curve["survival"].to_numpy()[:-1] == 1) & (np.diff(times) > 0)]
+    none = 0.0 if value == "incidence" else 1.0
+    between = ((times[:-1] + times[1:]) / 2)[(estimate[:-1] == none) & (np.diff(times) > 0)]
     days = np.unique(np.concatenate([np.asarray(asked, dtype=float), between]))
-    state = result.at(days.tolist())
+    state = result.at(days.tolist()).rename(columns={value: "estimate"})
     return [
-        _Read(_arrays(result.curve, result.by, group), days, _arrays(state, result.by, group))
+        _Read(_arrays(curve, result.by, group), days, _arrays(state, result.by, group), none)
         for group in groups
     ]
 
@@ -195,66 +273,54 @@ def _arrays(frame: pd.DataFrame, by: tuple[str, ...], group: Group) -> dict[str,
     return {name: frame[name].to_numpy()[inside] for name in columns}
 
 
-def _months(days: float) -> float:
-    return round(float(days) / DAYS_PER_MONTH, 4)
-
-
-def _steps(read: _Read, alias: str, start: int, horizon: int) -> Rows:
-    """Corners of one curve in months and percent, from the start to the horizon or last time."""
+def _steps(read: _Read, alias: str, axis: _Axis, start: int) -> Rows:
+    """Corners of one curve in percent, from the start to the end of the axis or the last time."""
     time = read.curve["time"]
-    if not len(time):
+    end = min(float(time[-1]), axis.last_day) if len(time) else -1.0
+    if end < start:
         return []
-    end = min(float(time[-1]), horizon * DAYS_PER_MONTH)
     values = np.array([read.curve[name] for name in _ESTIMATE], dtype=float)
-    still = np.flatnonzero(values[0, :-1] == 1)
+    first = np.array([read.at([start])[name][0] for name in _ESTIMATE])
+    still = np.flatnonzero(values[0, :-1] == read.none)
     state = read.at((time[still] + time[still + 1]) / 2)
     values[:, still] = [state[name] for name in _ESTIMATE]
     inside = (time > start) & (time <= end)
-    first = read.at([start])
     t = np.concatenate([[start], time[inside]])
-    values = np.column_stack([[first[name][0] for name in _ESTIMATE], values[:, inside]])
+    values = np.column_stack([first, values[:, inside]])
     # Without a change of estimate or limits, only the end of the line needs a corner.
     change = np.ones(len(t), dtype=bool)
     change[1:] = (values[:, 1:] != values[:, :-1]).any(axis=0)
     t, values = np.append(t[change], end), np.column_stack([values[:, change], values[:, -1]])
     rows: Rows = []
-    for day, (survival, low, high) in zip(t.tolist(), (100 * values).T.tolist(), strict=True):
-        if not math.isnan(survival):
+    for day, (estimate, low, high) in zip(t.tolist(), (100 * values).T.tolist(), strict=True):
+        if not math.isnan(estimate):
             limits = {} if math.isnan(low + high) else {"lo": low, "hi": high}
-            rows.append({"g": alias, "t": _months(day), "s": survival, **limits})
+            rows.append({"g": alias, "t": axis(day), "s": estimate, **limits})
     return rows
 
 
-def _ticks(read: _Read, alias: str, start: int, horizon: int) -> Rows:
+def _ticks(read: _Read, alias: str, axis: _Axis, start: int) -> Rows:
     """One row per time at which somebody was last seen without an event."""
     curve = read.curve
     seen = (curve["n_censored"] > 0) & (curve["time"] >= start)
-    seen &= (curve["time"] <= horizon * DAYS_PER_MONTH) & ~np.isnan(curve["survival"])
+    seen &= (curve["time"] <= axis.last_day) & ~np.isnan(curve["estimate"])
     return [
-        {"g": alias, "t": _months(day), "s": 100 * survival}
-        for day, survival in zip(
-            curve["time"][seen].tolist(), curve["survival"][seen].tolist(), strict=True
+        {"g": alias, "t": axis(day), "s": 100 * estimate}
+        for day, estimate in zip(
+            curve["time"][seen].tolist(), curve["estimate"][seen].tolist(), strict=True
         )
     ]
 
 
-def _milestones(reads: Sequence[_Read], groups: Sequence[Group], day: int) -> Rows:
+def _milestones(reads: Sequence[_Read], groups: Sequence[Group], axis: _Axis, day: int) -> Rows:
     """Return the rate of each group at the milestone; none past a group's follow-up."""
     rows: Rows = []
     for i, (read, group) in enumerate(zip(reads, groups, strict=True)):
-        for survival, low, high in _estimates(read, [day]):
-            if not math.isnan(survival):
-                text = rate_with_interval(survival, low, high)
-                named = f"{group.short} {text}"
-                rows.append(
-                    {
-                        "g": f"v{i}",
-                        "t": _months(day),
-                        "s": 100 * survival,
-                        "text": text,
-                        "named": named,
-                    }
-                )
+        for estimate, low, high in _estimates(read, [day]):
+            if not math.isnan(estimate):
+                text = rate_with_interval(estimate, low, high)
+                row = {"g": f"v{i}", "t": axis(day), "s": 100 * estimate}
+                rows.append({**row, "text": text, "named": f"{group.short} {text}"})
     return rows
 
 
@@ -269,8 +335,8 @@ def _place_read_outs(milestones: Rows, curves: Sequence[Rows], shape: _Shape) ->
     On a phone the read-out carries the group's name and the plot is narrower, so it gets a place
     of its own.
     """
-    lines = _lines(curves, shape.horizon)
-    dots = [(row["t"] / shape.horizon, row["s"]) for row in milestones]
+    lines = _lines(curves, shape.axis)
+    dots = [(shape.axis.share(row["t"]), row["s"]) for row in milestones]
     for text, plot, side, shift in (
         ("text", _PLOT, "left", "dy"),
         ("named", shape.phone_plot, "phone_left", "phone_dy"),
@@ -282,6 +348,11 @@ def _place_read_outs(milestones: Rows, curves: Sequence[Rows], shape: _Shape) ->
                 row[text] = row["text"]
             widths = [_text_width(row[text]) / plot for row in milestones]
         places = beside_dots(dots, lines, widths=widths, unit=100 / shape.height)
+        if text == "text" and _misleading(milestones, places, 100 / shape.height):
+            for row in milestones:
+                row[text] = row["named"]
+            widths = [_text_width(row[text]) / plot for row in milestones]
+            places = beside_dots(dots, lines, widths=widths, unit=100 / shape.height)
         # With many curves a crowd of read-outs says less than the dots alone.
         crowded = len(dots) > _READ_OUTS and not all(place.clear for place in places)
         for row, place in zip(milestones, places, strict=True):
@@ -290,15 +361,25 @@ def _place_read_outs(milestones: Rows, curves: Sequence[Rows], shape: _Shape) ->
                 row[text] = ""
 
 
-def _lines(curves: Sequence[Rows], horizon: int) -> list[list[tuple[float, float]]]:
-    return [[(row["t"] / horizon, row["s"]) for row in curve] for curve in curves]
+def _misleading(milestones: Rows, places: Sequence[Beside], unit: float) -> bool:
+    """Tell whether a read-out would be taken for that of another curve: it stands beyond its dot."""
+    dots = [row["s"] for row in milestones]
+    texts = [y - place.shift * unit for y, place in zip(dots, places, strict=True)]
+    pairs = sorted(zip(dots, texts, strict=True))
+    return any(
+        below[1] > above[0] or above[1] < below[0] for below, above in combinations(pairs, 2)
+    )
+
+
+def _lines(curves: Sequence[Rows], axis: _Axis) -> list[list[tuple[float, float]]]:
+    return [[(axis.share(row["t"]), row["s"]) for row in curve] for curve in curves]
 
 
 def _ends(curves: Sequence[Rows], groups: Sequence[Group], height: int) -> Rows:
     """Labels at the right edge, pushed apart so that none touches the next."""
     unit = 100 / height
     rows = [
-        {"g": f"v{i}", "s": curve[-1]["s"], "text": "\n".join(wrap(group.label, _END_WIDTH))}
+        {"g": f"v{i}", "s": curve[-1]["s"], "text": "\n".join(_broken(group.label))}
         for i, (curve, group) in enumerate(zip(curves, groups, strict=True))
         if curve
     ]
@@ -306,6 +387,11 @@ def _ends(curves: Sequence[Rows], groups: Sequence[Group], height: int) -> Rows:
     gap = (_LINE * lines + (4 if lines > 1 else 0)) * unit
     places = push_apart([row["s"] for row in rows], gap, gap / 2, 100)
     return [{**row, "y": place} for row, place in zip(rows, places, strict=True)]
+
+
+def _broken(label: str) -> list[str]:
+    """Break a label into lines: the two levels of a crossed group stand one over the other."""
+    return [line for part in label.split(" · ") for line in wrap(part, _END_WIDTH)]
 
 
 def _notes(
@@ -317,11 +403,11 @@ def _notes(
     rows: Rows = []
     for phone, plot in ((False, _PLOT), (True, shape.phone_plot)):
         place = free_place(
-            _lines(curves, shape.horizon),
+            _lines(curves, shape.axis),
             [_read_out_box(row, shape, phone) for row in milestones],
             width=min(1, _note_width(notes) / plot),
             height=100 * (17 * len(notes) + 8) / shape.height,
-            left=start / DAYS_PER_MONTH / shape.horizon,
+            left=shape.axis.share(shape.axis(start)),
         )
         rows += _note_rows(notes, place, phone, shape, start)
     return rows
@@ -336,7 +422,7 @@ def _note_rows(notes: Sequence[str], place: Place, phone: bool, shape: _Shape, s
     return [
         {
             "phone": phone,
-            "t": shape.horizon if place.right else start / DAYS_PER_MONTH,
+            "t": shape.axis.domain[1] if place.right else shape.axis(start),
             "y": top - 100 * (17 * i + 9) / shape.height,
             "dx": -8 if place.right else (5 if start else 10),
             "align": "right" if place.right else "left",
@@ -348,7 +434,7 @@ def _note_rows(notes: Sequence[str], place: Place, phone: bool, shape: _Shape, s
 
 def _read_out_box(row: dict[str, Any], shape: _Shape, phone: bool) -> Box:
     text, plot = (row["named"], shape.phone_plot) if phone else (row["text"], _PLOT)
-    unit, x, width = 100 / shape.height, row["t"] / shape.horizon, _text_width(text) / plot
+    unit, x, width = 100 / shape.height, shape.axis.share(row["t"]), _text_width(text) / plot
     middle = row["s"] - row["phone_dy" if phone else "dy"] * unit
     left = x - width if row["phone_left" if phone else "left"] else x
     return Box(left, min(middle - 7 * unit, row["s"]), left + width, middle + 7 * unit)
@@ -376,48 +462,50 @@ def _rule(milestones: Rows, notes: Rows, texts: Sequence[str], shape: _Shape) ->
     return rows
 
 
-def _columns(start: int, horizon: int) -> list[tuple[int, float]]:
-    """Days of the risk table with their months: the landmark, then the ticks of the axis."""
-    step = _tick_step(horizon)
-    months: list[float] = [float(m) for m in range(0, horizon + 1, step)]
-    if start:
-        first = start / DAYS_PER_MONTH
-        months = [first, *(m for m in months if m - first > 0.75 * step)]
-    return [
-        (start if start and k == 0 else math.floor(m * DAYS_PER_MONTH), m)
-        for k, m in enumerate(months)
-    ]
+def _columns(axis: _Axis, start: int, landmark: int) -> dict[int, float]:
+    """Days of the risk table and their place: the landmark, then the ticks of the axis."""
+    ticks = axis.ticks
+    first = {}
+    if landmark and landmark >= start:
+        first = {landmark: axis(landmark)}
+        ticks = [tick for tick in ticks if tick - axis(landmark) > 0.75 * axis.step]
+    return first | {math.floor(axis.day(tick) + 1e-6): round(tick, 4) for tick in ticks}
 
 
-def _tick_step(horizon: int) -> int:
-    return 6 if horizon <= 48 else 12
-
-
-def _risk(reads: Sequence[_Read], start: int, horizon: int) -> Rows:
+def _risk(reads: Sequence[_Read], axis: _Axis, columns: dict[int, float]) -> Rows:
     """'51 (0)': at risk just before the tick, and events up to it."""
-    columns = _columns(start, horizon)
     rows: Rows = []
     for i, read in enumerate(reads):
-        state = read.at([day for day, _ in columns])
+        state = read.at(list(columns))
         counts = zip(state["n_risk"].tolist(), state["n_event"].tolist(), strict=True)
-        for k, ((_, month), (n_risk, n_event)) in enumerate(zip(columns, counts, strict=False)):
+        for k, (place, (n_risk, n_event)) in enumerate(zip(columns.values(), counts, strict=False)):
             text = f"{n_risk:.0f} ({n_event:.0f})"
-            rows.append({"g": f"v{i}", "i": i, "k": k, "t": round(month, 4), "text": text})
+            rows.append({"g": f"v{i}", "i": i, "k": k, "t": place, "text": text})
     return rows
 
 
-def _grid(start: int, horizon: int) -> npt.NDArray[np.float64]:
+def _grid(axis: _Axis, start: int) -> npt.NDArray[np.float64]:
     """Months the tooltip can read: every quarter, every half beyond four years."""
-    step = 0.25 if horizon <= 48 else 0.5
-    months = np.arange(0, horizon + step / 2, step)
+    step = 0.25 if axis.last - axis.first <= 48 else 0.5
+    months = np.arange(axis.first, axis.last + step / 2, step)
     return months[months * DAYS_PER_MONTH >= start]
 
 
-def _hover(reads: Sequence[_Read], start: int, horizon: int) -> Rows:
+def _days(months: npt.NDArray[np.float64]) -> list[float]:
+    return np.floor(months * DAYS_PER_MONTH).tolist()
+
+
+def _hover(reads: Sequence[_Read], axis: _Axis, start: int) -> Rows:
     """Write what the tooltip reads of all groups at each place of the rule."""
-    months = _grid(start, horizon)
-    rows: Rows = [{"t": month, "month": f"{month:g}"} for month in months.tolist()]
-    days = np.floor(months * DAYS_PER_MONTH)
+    months = _grid(axis, start)
+    days = _days(months)
+    decimals = UNITS[axis.unit][2]
+    rows: Rows = [
+        {"t": axis(month * DAYS_PER_MONTH), "when": f"{month:g}"}
+        if axis.unit == "months"
+        else {"t": axis(day), "when": f"{axis(day):.{decimals}f}"}
+        for day, month in zip(days, months.tolist(), strict=True)
+    ]
     for i, read in enumerate(reads):
         texts = ["no patients"] * len(rows)
         if len(read.curve["time"]):
@@ -447,7 +535,7 @@ def _template(shape: _Shape) -> dict[str, Any]:
 
 
 def _x(shape: _Shape, **axis: Any) -> alt.X:
-    scale = alt.Scale(domain=[0, shape.horizon], nice=False, zero=False)
+    scale = alt.Scale(domain=list(shape.axis.domain), nice=False, zero=False)
     return alt.X("t:Q", scale=scale, axis=alt.Axis(**axis) if axis else None)
 
 
@@ -476,12 +564,12 @@ def _on(name: str) -> alt.Chart:
 def _curve_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
     x = _x(
         shape,
-        values=list(range(0, shape.horizon + 1, _tick_step(shape.horizon))),
+        values=shape.axis.ticks,
         title=shape.titles[0],
         grid=False,
         tickSize=4,
         labelFlush=False,
-        format="d",
+        format="d" if shape.axis.step % 1 == 0 else ".2~f",
         titlePadding=3,
     )
     here = f"datum.phone == ({PHONE})"
@@ -496,15 +584,15 @@ def _curve_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
 
 
 def _backdrop(shape: _Shape, x: alt.X, rule: alt.Chart) -> list[alt.Chart]:
-    gray = alt.value("gray")
-    reach = f"abs(datum.t - datum.anchor) * width / {shape.horizon} < datum.reach"
+    low, high = shape.axis.domain
+    reach = f"abs(datum.t - datum.anchor) * width / {high - low} < datum.reach"
     foot = alt.ExprRef(f"{reach} ? datum.stop : {shape.height}")
     return [
         _on("landmark")
         .mark_rect(opacity=0.13)
-        .encode(x=x, x2="t2:Q", y=alt.YDatum(0), y2=alt.Y2Datum(100), color=gray),
+        .encode(x=x, x2="t2:Q", y=alt.YDatum(0), y2=alt.Y2Datum(100), color=_GRAY),
         rule.mark_rule(strokeDash=[1.5, 3], strokeWidth=1).encode(
-            x=x, y=alt.value(0), y2=alt.value(foot), color=gray
+            x=x, y=alt.value(0), y2=alt.value(foot), color=_GRAY
         ),
     ]
 
@@ -513,9 +601,11 @@ def _curve_layers(shape: _Shape, x: alt.X) -> list[alt.Chart]:
     y, color = _y(shape), scales.color(shape.styles)
     band = _on("steps").transform_filter("isValid(datum.lo)")
     return [
-        band.mark_area(opacity=0.13, interpolate="step-after", line=False).encode(
-            x=x, y=_y(shape, "lo"), y2="hi:Q", color=color
-        ),
+        band.mark_area(
+            opacity=0.13 if len(shape.labels) <= _BANDS else 0.06,
+            interpolate="step-after",
+            line=False,
+        ).encode(x=x, y=_y(shape, "lo"), y2="hi:Q", color=color),
         _on("steps")
         .mark_line(strokeWidth=2.25, interpolate="step-after")
         .encode(x=x, y=y, color=color, strokeDash=scales.dash(shape.styles)),
@@ -578,7 +668,7 @@ def _hover_layer(shape: _Shape, chart: alt.Chart, x: alt.X) -> alt.Chart:
     near = alt.selection_point(
         name="near", on="pointerover", clear="pointerout", nearest=True, encodings=["x"]
     )
-    tooltip = [alt.Tooltip("month:N", title="Months")]
+    tooltip = [alt.Tooltip("when:N", title=shape.axis.unit.capitalize())]
     tooltip += [
         alt.Tooltip(f"v{i}:N", title=key_title(label)) for i, label in enumerate(shape.labels)
     ]
@@ -588,7 +678,24 @@ def _hover_layer(shape: _Shape, chart: alt.Chart, x: alt.X) -> alt.Chart:
         opacity=alt.condition(near, alt.value(0.8), alt.value(0), empty=False),
         tooltip=tooltip,
     )
-    return rule.add_params(near)
+    whole = alt.selection_point(name=WHOLE, on="dblclick", clear=False, encodings=["x"])
+    return rule.add_params(near, whole, _brush(shape))
+
+
+def _brush(shape: _Shape) -> alt.Parameter:
+    """Drag over a span of time. By mouse only: on a touch screen a drag scrolls the page."""
+    return alt.selection_interval(
+        name=ZOOM,
+        encodings=["x"],
+        on="[pointerdown[event.pointerType === 'mouse'], window:pointerup] > window:pointermove!",
+        # Without a value the selection fails as soon as the plot is fitted to its column. An empty one
+        # covers nothing: what it covers does not answer to the pointer.
+        value={"x": [shape.axis.domain[0]] * 2},
+        clear=False,
+        translate=False,
+        zoom=False,
+        mark=alt.BrushConfig(fill="gray", fillOpacity=0.2, strokeOpacity=0),
+    )
 
 
 def _risk_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
@@ -606,7 +713,7 @@ def _risk_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
     left = f"-{shape.extent}"
     key = f"({PHONE} ? 12 : 16)"
     names = alt.Chart(alt.NamedData(name="names"))
-    every = f"max(1, ceil(datum.w * {shape.horizon // _tick_step(shape.horizon)} / width))"
+    every = f"max(1, ceil(datum.w * {max(1, len(shape.axis.ticks) - 1)} / width))"
     return alt.layer(
         alt.Chart(alt.NamedData(name="head"))
         .mark_text(text=alt.ExprRef("datum.text"), align="left", fontWeight=600)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 Rows = list[dict[str, Any]]
 """Rows of one dataset of a chart."""
 
@@ -98,6 +99,12 @@ _MRD_STATUS = {
     "indeterminate": Style("gray", "square", (4, 2)),
     "not assessed": _UNKNOWN,
 }
+_AGREEMENT = {
+    "both negative": _MRD_STATUS["negative"],
+    "discordant +": Style("violet", "triangle-up", (8, 3, 2, 3)),
+    "discordant -": Style("ink", "square", (2, 2)),
+    "both positive": _MRD_STATUS["positive"],
+}
 _LEVELS = {
     "mrd_dynamics": {
         "early responder": Style("blue", "circle", _SOLID),
@@ -108,6 +115,10 @@ _LEVELS = {
         "standard": Style("green", "circle", _SOLID),
         "high": Style("violet", "diamond", (6, 3)),
         "Ph-positive": Style("orange", "triangle-up", (2, 2)),
+    },
+    "cause_of_failure": {
+        "relapse": Style("red", "x", _SOLID),
+        "death": Style("ink", "square", (6, 3)),
     },
     "ph_status": {
         "negative": Style("ink", "circle", _SOLID),
@@ -140,6 +151,9 @@ def style_of(variable: str, level: str) -> Style:
         If neither the variable nor the level has a fixed look; `styles` serves those.
     """
     fixed = _LEVELS.get(variable, _MRD_STATUS if variable.startswith("mrd_") else {})
+    if variable.startswith("agreement_"):
+        # 'MFC-/NGS+' and 'MFC+/NGS-': the level tells the assays, its ends which is positive.
+        level, fixed = f"discordant {level[-1]}" if "/" in level else level, _AGREEMENT
     if level in fixed:
         return fixed[level]
     if level in _UNKNOWN_LEVELS:
@@ -181,6 +195,28 @@ def styles(variable: str, levels: Sequence[str]) -> tuple[Style, ...]:
     return tuple(chosen.get(position) or next(free) for position in range(len(levels)))
 
 
+def crossed(first: Sequence[Style], second: Sequence[Style]) -> tuple[Style, ...]:
+    """Styles of every pair of two variables' levels, the first varying slowest.
+
+    The colour tells the level of the first, mark and dash that of the second. A colour, mark or dash that
+    two levels of one variable share is another one for the later of them.
+    """
+    slots = _distinct([style.slot for style in first], _SLOTS)
+    shapes = _distinct([style.shape for style in second], _SHAPES)
+    dashes = _distinct([style.dash for style in second], _DASHES)
+    marks = list(zip(shapes, dashes, strict=True))
+    return tuple(Style(slot, shape, dash) for slot in slots for shape, dash in marks)
+
+
+def _distinct(wished: Sequence[T], offered: Sequence[T]) -> list[T]:
+    """Replace what was wished for before by what nobody wished for, as long as there is any."""
+    free = [each for each in offered if each not in wished]
+    given: list[T] = []
+    for wish in wished:
+        given.append(free.pop(0) if wish in given and free else wish)
+    return given
+
+
 def markdown_mark(style: Style) -> str:
     """Mark of a style in Streamlit Markdown.
 
@@ -197,8 +233,9 @@ def chart_config() -> dict[str, Any]:
         "font": font,
         "background": "transparent",
         "view": {"stroke": None},
-        # Without this every mark answers with its coordinates.
-        "mark": {"tooltip": None},
+        # Without this every mark answers with its coordinates, to the pointer and to a screen reader;
+        # what a figure says stands in its alternative text.
+        "mark": {"tooltip": None, "aria": False},
         "axis": {
             "labelFontSize": 12,
             "titleFontSize": 12,
