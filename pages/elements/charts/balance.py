@@ -1,0 +1,143 @@
+"""Love plot: how far two groups lie apart in each covariate, before and after balancing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+
+from pages.elements.charts import scales
+from pages.elements.charts.theme import INK, Rows, chart_config, wrap
+
+_ROW, _LINE = 24, 13
+_WIDTH = 26  # characters a line of a label
+_KEY = 22  # pixels above the plot
+ACCEPTED = 0.1
+"""Largest standardised difference that passes for balance (Austin 2009)."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What the template depends on."""
+
+    height: int
+    end: float
+    left: int
+
+
+def love_plot(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Draw absolute standardised differences before and after balancing.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        In drawing order: ``label``, ``before`` and ``after`` (standardised differences of either
+        sign, NaN where there is none).
+
+    Returns
+    -------
+    dict
+        Vega-Lite specification with its data in ``datasets``.
+    """
+    labels = [wrap(str(row["label"]), _WIDTH) for row in rows]
+    middles, height = scales.row_middles(
+        [len(label) for label in labels], top=4, row=_ROW, line=_LINE
+    )
+    known = [abs(row[k]) for row in rows for k in ("before", "after") if math.isfinite(row[k])]
+    end = max(0.4, math.ceil(10 * max(known, default=0) + 0.2) / 10)
+    left = 16 + math.ceil(6.4 * max((len(part) for label in labels for part in label), default=0))
+    dots: Rows = []
+    links: Rows = []
+    for row, y in zip(rows, middles, strict=True):
+        here = {when: abs(row[when]) for when in ("before", "after") if math.isfinite(row[when])}
+        for when, value in here.items():
+            read = f"{row[when]:+.2f}".replace("-", "−")
+            dots.append({"y": y, "value": value, "when": when, "label": row["label"], "read": read})
+        if len(here) == 2:
+            links.append({"y": y, "value": here["before"], "to": here["after"]})
+    names = [{"y": y, "text": "\n".join(label)} for y, label in zip(middles, labels, strict=True)]
+    datasets = {"dots": dots, "links": links, "names": names, "one": [{"x": ACCEPTED}]}
+    return {**_template(_Shape(height, end, left)), "datasets": datasets}
+
+
+@lru_cache(maxsize=32)
+def _template(shape: _Shape) -> dict[str, Any]:
+    figure = alt.layer(*_layers(shape), *_key(), height=shape.height)
+    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
+    figure.padding = {"left": 0, "right": 12, "top": 4, "bottom": 0}
+    return {**figure.to_dict(), "config": chart_config()}
+
+
+def _on(name: str) -> alt.Chart:
+    return alt.Chart(alt.NamedData(name=name))
+
+
+def _x(shape: _Shape, field: str) -> alt.X:
+    step = 0.1 if shape.end <= 0.8 else 0.2 if shape.end <= 1.6 else 0.5
+    axis = alt.Axis(
+        title="Standardised difference, absolute",
+        values=[round(i * step, 1) for i in range(math.floor(shape.end / step + 1e-9) + 1)],
+        format=".1f",
+        domain=False,
+        ticks=False,
+        labelPadding=6,
+        labelFlush=False,
+    )
+    scale = alt.Scale(domain=[0, shape.end], nice=False)
+    return alt.X(f"{field}:Q", scale=scale, axis=axis)
+
+
+def _layers(shape: _Shape) -> list[alt.Chart]:
+    scale = alt.Scale(domain=[0, shape.height], reverse=True, nice=False)
+    axis = alt.Axis(
+        labels=False, ticks=False, domain=False, grid=False, title=None,
+        minExtent=shape.left, maxExtent=shape.left,
+    )  # fmt: skip
+    y, ink = alt.Y("y:Q", scale=scale, axis=axis), alt.value(INK)
+    dots = _on("dots")
+    tooltip = [
+        alt.Tooltip("label:N", title="Covariate"),
+        alt.Tooltip("when:N", title="When"),
+        alt.Tooltip("read:N", title="Standardised difference"),
+    ]
+    return [
+        _on("one")
+        .mark_rule(strokeDash=[3, 3], strokeWidth=1, opacity=0.75)
+        .encode(x=_x(shape, "x"), y=alt.value(0), y2=alt.value(shape.height), color=ink),
+        _on("links").mark_rule(strokeWidth=1, opacity=0.5).encode(
+            x=_x(shape, "value"), x2="to:Q", y=y, color=alt.value("gray")
+        ),
+        dots.transform_filter("datum.when == 'before'")
+        .mark_point(filled=False, size=70, opacity=1, strokeWidth=1.75, shape="circle")
+        .encode(x=_x(shape, "value"), y=y, color=alt.value("gray"), tooltip=tooltip),
+        dots.transform_filter("datum.when == 'after'")
+        .mark_point(filled=True, size=80, opacity=1, shape="diamond")
+        .encode(x=_x(shape, "value"), y=y, color=ink, tooltip=tooltip),
+        _on("names")
+        .mark_text(
+            text=alt.ExprRef("datum.text"), align="left", baseline="middle", lineBreak="\n",
+            lineHeight=_LINE, dy=alt.ExprRef(f"-{_LINE / 2} * (length(split(datum.text, '\\n')) - 1)"),
+        )
+        .encode(x=alt.value(-shape.left), y=y, color=ink),
+    ]  # fmt: skip
+
+
+def _key() -> list[alt.Chart]:
+    """Say above the plot which mark is which."""
+    one, ink, top = _on("one"), alt.value(INK), alt.value(-_KEY / 2)
+    hollow = {"filled": False, "strokeWidth": 1.75, "shape": "circle"}
+    words = {"align": "left", "baseline": "middle", "opacity": 0.85}
+    return [
+        one.mark_point(size=70, opacity=1, **hollow).encode(
+            x=alt.value(6), y=top, color=alt.value("gray")
+        ),
+        one.mark_text(text="before", **words).encode(x=alt.value(16), y=top, color=ink),
+        one.mark_point(size=80, opacity=1, filled=True, shape="diamond").encode(
+            x=alt.value(74), y=top, color=ink
+        ),
+        one.mark_text(text="after", **words).encode(x=alt.value(84), y=top, color=ink),
+    ]
