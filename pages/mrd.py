@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.elements import frame, mrd_view
+from pages.elements import frame, mrd_view, response_view
 
 cohort = frame.open_page("MRD negativity")
 view = mrd_view.read(cohort)
@@ -21,11 +21,13 @@ with right, frame.part("The table of rates"):
     mrd_view.table(cohort, view, result)
 left, right = st.columns(2, gap="medium")
 with left, frame.part("The way between timepoints"):
-    mrd_view.alluvial(result)
+    response_view.alluvial(cohort, result)
 with right, frame.part("The levels over time"):
-    mrd_view.kinetics(cohort, result)
-with frame.part("The response over time"):
-    mrd_view.dynamics(cohort)
+    response_view.kinetics(cohort, result)
+    response_view.dynamics(cohort)
+chosen = mrd_view.sections(cohort)
+with frame.part("This section"):
+    mrd_view.section(cohort, chosen)
 with frame.part("The summary in plain words"):
     mrd_view.in_plain_words(cohort, view, result)
 mrd_view.footer(cohort, view, result)

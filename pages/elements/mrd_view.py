@@ -10,10 +10,8 @@ import streamlit as st
 
 from analytics.mrd import Denominator
 from data.variables import Variable
-from pages.elements import access, frame, plain, tables, wording
+from pages.elements import access, concordance_view, frame, plain, response_view, tables, wording
 from pages.elements.answers.negativity import Negativity
-from pages.elements.charts.flows import alluvial_chart
-from pages.elements.charts.kinetics import kinetics_chart
 from pages.elements.charts.rates import rates_chart
 from pages.elements.charts.survival import Group
 from pages.elements.charts.theme import ALL, styles
@@ -30,6 +28,9 @@ _EXPLAINED = {
     "evaluable without below LOD": "Evaluable: a sample in the window; below LOD{count} is left out.",
     "all in remission": "All in remission: whoever has no sample counts as not negative.",
 }
+
+
+_SECTIONS = {"curves": "Outcome by response", "assays": "Two assays compared"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,24 @@ def figure(cohort: Cohort, view: MrdView, result: Negativity) -> None:
         return
     share = "patients" if view.denominator == "all in remission" else "evaluable"
     spec = rates_chart(rates, groups, p_values=tests, denominator=share)
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="rates_figure", alt=view.title)
+    alt = _said(view, rates, groups)
+    st.vega_lite_chart(spec, theme=None, width="stretch", key="rates_figure", alt=alt)
+
+
+def _said(view: MrdView, rates: pd.DataFrame, groups: list[Group]) -> str:
+    """Say what the figure shows."""
+    parts = []
+    for timepoint, here in rates[rates["evaluable"] > 0].groupby(
+        "timepoint", sort=False, observed=True
+    ):
+        said = []
+        for group in groups:
+            row = here if view.by is None else here[here[view.by.name] == group.level]
+            if len(row):
+                one = row.iloc[0]
+                said.append(f"{group.label} {wording.percent(one['rate'])} of {one['evaluable']}")
+        parts.append(f"{timepoint}: {', '.join(said)}")
+    return f"{view.title}. {'; '.join(parts)}"
 
 
 def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
@@ -153,63 +171,37 @@ def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
             f" {wording.count(indeterminate, 'sample')} indeterminate: never counted as negative."
         )
     st.markdown(f":small[:gray[{text}]]")
-
-
-def alluvial(result: Negativity) -> None:
-    """Draw how the status changes from timepoint to timepoint."""
-    if result.samples["timepoint"].nunique() < 2:
-        return
-    st.subheader("From timepoint to timepoint", anchor=False)
-    totals = result.samples.groupby(["timepoint", "status"], sort=False).size()
-    spec = alluvial_chart(
-        result.flows,
-        totals.rename("n").reset_index(),
-        timepoints=list(dict.fromkeys(result.samples["timepoint"])),
+    shown_in = [frame.patients_by(cohort, cohort.variables[name]) for name in result.blocks]
+    frame.show_patients(
+        cohort, {name: group for block in shown_in for name, group in block.items()}
     )
-    alt = "MRD status from timepoint to timepoint"
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="alluvial_figure", alt=alt)
 
 
-def kinetics(cohort: Cohort, result: Negativity) -> None:
-    """Draw the MRD level of each patient over time."""
-    st.subheader("Level over time, one line per patient", anchor=False)
-    samples = result.samples[result.samples["mrd_fraction"].notna()]
-    if samples.empty:
-        st.info("No sample of this cohort has a quantified level.")
-        return
-    drawn = pd.DataFrame(
-        {
-            # A running number, so that no patient id reaches the browser.
-            "line": pd.factorize(samples["patient_id"])[0],
-            "day": samples["sample_day"],
-            "mrd_fraction": samples["mrd_fraction"],
-            "detected": samples["mrd_fraction"] > 0,
-            "dynamics": samples["mrd_dynamics"],
-        }
-    )
-    spec = kinetics_chart(
-        drawn, lod=float(samples["lod_fraction"].median()), origin=cohort.study.day_zero_label
-    )
-    alt = "MRD level of each patient over time"
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="kinetics_figure", alt=alt)
+def sections(cohort: Cohort) -> str:
+    """Draw the choice of what follows, and return it: nothing of it is computed before it is asked for."""
+    two = access.assay_pairs(cohort.snapshot)
+    default = "assays" if two else _NOBODY
+    chosen = cohort.choice("mrd_section", {_NOBODY: "", **_SECTIONS}, default)
+    key = "choice_mrd_section"
+    frame.link.put(key, None if chosen == _NOBODY else chosen)
+
+    def changed() -> None:
+        value = st.session_state[key] or _NOBODY
+        frame.set_option("mrd_section", None if value == default else value)
+
+    st.segmented_control(
+        "Further", list(_SECTIONS), format_func=lambda name: _SECTIONS[name], key=key,
+        on_change=changed, label_visibility="collapsed",
+    )  # fmt: skip
+    return chosen
 
 
-def dynamics(cohort: Cohort) -> None:
-    """Say how many respond early, late or not, and link to their curves."""
-    if "mrd_dynamics" not in cohort.variables:
-        return
-    variable = cohort.variables["mrd_dynamics"]
-    counts = access.level_counts(
-        cohort.snapshot, cohort.filter.without("mrd_dynamics"), ("mrd_dynamics",)
-    )["mrd_dynamics"]
-    words = " · ".join(
-        tables.marked(variable, level.value, f"{level.name} ") + f"**{counts.get(level.value, 0)}**"
-        for level in variable.levels
-    )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(words, width="content")
-        view = cohort.view.with_option("by", "mrd_dynamics")
-        frame.page_link("Survival", view, "Their curves", ":material/show_chart:")
+def section(cohort: Cohort, chosen: str) -> None:
+    """Show the section that was chosen, if any."""
+    if chosen == "curves":
+        response_view.responders(cohort)
+    elif chosen == "assays":
+        concordance_view.shown(cohort)
 
 
 def in_plain_words(cohort: Cohort, view: MrdView, result: Negativity) -> None:
@@ -224,5 +216,7 @@ def footer(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     frame.footer(
         cohort, wording.escape(assays), f"denominator: {_DENOMINATORS[view.denominator].lower()}",
         "Clopper–Pearson 95% CI", "Fisher’s exact test, two-sided, P not adjusted",
+        "difference: the first of two groups less the second, in points, Newcombe’s 95% CI",
+        "change and difference of assays: Newcombe’s paired 95% CI, exact McNemar",
         "in the figure of all groups together, in the table block by block",
     )  # fmt: skip

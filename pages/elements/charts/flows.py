@@ -1,4 +1,4 @@
-"""MRD status from timepoint to timepoint as an alluvial figure."""
+"""MRD status from timepoint to timepoint as an alluvial figure whose flows and nodes can be clicked."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ _STYLES = tuple(style_of("mrd_status", status) for status in _STATUSES)
 _NODE = 0.07  # width of a node where two timepoints are 1 apart
 _SPACE = 0.025  # share of the height between two nodes
 _POINTS = 25
+
+FLOW, NODE = "flow", "node"
+"""Names of the two selections: a click gives the fields below of what was hit."""
+
+FLOW_FIELDS, NODE_FIELDS = ("step", "start", "end"), ("step", "start")
+"""`step` is the place of the (first) timepoint, `start` and `end` are statuses."""
 
 Spans = dict[tuple[str, str], tuple[float, float]]
 
@@ -99,6 +105,7 @@ def _bands(
         if row["n"]
     ]
     rows: Rows = []
+    pale: Rows = []
     for f, (k, start, end, n) in enumerate(
         sorted(moves, key=lambda move: (move[0], order[move[1]], order[move[2]]))
     ):
@@ -111,13 +118,18 @@ def _bands(
         what = {
             "f": f,
             "g": f"v{order[start]}",
+            "step": k,
+            "start": start,
+            "end": end,
             "pale": start == "not assessed",
             "read": f"{_named(start)} → {_named(end)}",
             "n": n,
         }
         points = zip(x.tolist(), top.tolist(), bottom.tolist(), strict=True)
-        rows += [{**what, "x": x, "y": y, "y2": y2} for x, y, y2 in points]
-    return rows
+        band = [{**what, "x": x, "y": y, "y2": y2} for x, y, y2 in points]
+        (pale if what["pale"] else rows).extend(band)
+    # What is drawn last lies on top, and takes the click where two cross.
+    return pale + rows
 
 
 def _nodes(
@@ -132,6 +144,10 @@ def _nodes(
             rows.append(
                 {
                     "g": f"v{_STATUSES.index(key[1])}",
+                    "step": k,
+                    "start": key[1],
+                    "read": f"{_named(key[1])} {when}",
+                    "n": counts[key],
                     "x": float(k),
                     "x2": k + _NODE,
                     "y": top,
@@ -160,24 +176,31 @@ def _template(n_timepoints: int, height: int) -> dict[str, Any]:
     def y(field: str = "y") -> alt.Y:
         return alt.Y(f"{field}:Q", scale=down, axis=None)
 
-    def bands(pale: bool, opacity: float) -> alt.Chart:
-        drawn = alt.Chart(alt.NamedData(name="flows"))
-        drawn = drawn.transform_filter("datum.pale" if pale else "!datum.pale")
-        chart: alt.Chart = drawn.mark_area(opacity=opacity, line=False).encode(
+    patients, nodes = alt.Tooltip("n:Q", title="Patients"), alt.Chart(alt.NamedData(name="nodes"))
+    pale = alt.Scale(domain=[True, False], range=[0.14, 0.38])
+    figure = alt.layer(
+        alt.Chart(alt.NamedData(name="flows"))
+        .mark_area(line=False, cursor="pointer")
+        .encode(
             x=x(),
             y=y(),
             y2="y2:Q",
             color=color,
-            detail="f:N",
-            tooltip=[alt.Tooltip("read:N", title="From"), alt.Tooltip("n:Q", title="Patients")],
+            opacity=alt.Opacity("pale:N", scale=pale, legend=None),
+            detail="f:O",
+            tooltip=[alt.Tooltip("read:N", title="From"), patients],
         )
-        return chart
-
-    nodes = alt.Chart(alt.NamedData(name="nodes"))
-    figure = alt.layer(
-        bands(pale=True, opacity=0.14),
-        bands(pale=False, opacity=0.38),
-        nodes.mark_rect(opacity=1).encode(x=x(), x2="x2:Q", y=y(), y2="y2:Q", color=color),
+        .add_params(alt.selection_point(name=FLOW, fields=list(FLOW_FIELDS))),
+        nodes.mark_rect(opacity=1, cursor="pointer")
+        .encode(
+            x=x(),
+            x2="x2:Q",
+            y=y(),
+            y2="y2:Q",
+            color=color,
+            tooltip=[alt.Tooltip("read:N", title="MRD"), patients],
+        )
+        .add_params(alt.selection_point(name=NODE, fields=list(NODE_FIELDS))),
         nodes.mark_text(
             text=alt.ExprRef("datum.text"), align="left", dx=6, fontSize=12.5, fontWeight=600
         ).encode(x=x("x2"), y=y("label"), color=ink),

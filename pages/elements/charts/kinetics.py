@@ -34,7 +34,7 @@ class _Shape:
 
 
 def kinetics_chart(
-    samples: pd.DataFrame, *, lod: float, origin: str, height: int = 270
+    samples: pd.DataFrame, *, lod: float, origin: str, height: int = 350
 ) -> dict[str, Any]:
     """Draw the MRD level of each patient over time, by response.
 
@@ -82,7 +82,7 @@ def kinetics_chart(
         {"x": _place(k, start, shape), "x2": _place(k, shape.last_month, shape)}
         for k in range(len(present))
     ]
-    limit: Rows = [{"y": math.log10(lod), "text": "limit of detection"}]
+    limit: Rows = [{"y": math.log10(lod)}]
     datasets = {"points": points, "heads": heads, "panels": panels, "limit": limit}
     return {**_template(shape), "datasets": datasets}
 
@@ -185,7 +185,11 @@ def _head_layers(heads: alt.Chart, x: alt.X, shape: _Shape) -> Sequence[alt.Char
     name, number, ink = alt.value(-27), alt.value(-12), alt.value(INK)
     return (
         heads.mark_text(
-            text=alt.ExprRef("datum.text"),
+            # A narrow panel has no room for the whole word.
+            text=alt.ExprRef(
+                f"width / {max(len(shape.styles), 1)} < 96 "
+                "? replace(datum.text, 'responder', 'resp.') : datum.text"
+            ),
             align="left",
             fontSize=alt.ExprRef(f"{PHONE} ? 10.5 : 12"),
             fontWeight=600,

@@ -1,0 +1,183 @@
+"""How MRD moves in one cohort: from timepoint to timepoint, over time, and with what outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from data.cohort import CohortFilter
+from pages.elements import access, link, outcome_view, survival_view, tables, wording
+from pages.elements.answers.negativity import Negativity
+from pages.elements.charts.flows import FLOW, NODE, alluvial_chart
+from pages.elements.charts.kinetics import kinetics_chart
+from pages.elements.frame import Cohort
+
+
+def alluvial(cohort: Cohort, result: Negativity) -> None:
+    """Draw how the status changes from timepoint to timepoint; a click makes a flow the cohort."""
+    timepoints = list(dict.fromkeys(result.samples["timepoint"]))
+    if len(timepoints) < 2:
+        return
+    st.subheader("From timepoint to timepoint", anchor=False)
+    totals = result.samples.groupby(["timepoint", "status"], sort=False).size()
+    totals = totals.rename("n").reset_index()
+    spec = alluvial_chart(result.flows, totals, timepoints=timepoints)
+    # Another cohort is another figure: what was clicked in the one before is not selected in it.
+    key = f"alluvial_figure_{hash(cohort.filter)}"
+    names = [cohort.study.timepoints[k].variable for k in range(len(timepoints))]
+
+    def clicked() -> None:
+        hit = st.session_state[key]["selection"]
+        narrowed = _narrowed(cohort.filter, names, hit)
+        if narrowed != cohort.filter:
+            link.change(cohort.view.with_cohort(narrowed))
+
+    st.vega_lite_chart(
+        spec, theme=None, width="stretch", key=key, alt=_moves(result, totals),
+        on_select=clicked, selection_mode=[FLOW, NODE],
+    )  # fmt: skip
+    _flow_choice(cohort, result, names, key)
+    st.markdown("  \n".join(f":small[{line}]" for line in _changes(result.changes)))
+
+
+def _narrowed(
+    cohort: CohortFilter, names: Sequence[str], hit: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> CohortFilter:
+    """Return the cohort that a click asks for: those of one flow, or of one node.
+
+    The layers of a figure share their clicks: a node also arrives as a flow without an end, a flow as
+    the node that it leaves, and a head as one without anything.
+    """
+    for chosen in (*hit.get(FLOW, ()), *hit.get(NODE, ())):
+        for steps, status in enumerate((chosen.get("start"), chosen.get("end"))):
+            if status is not None:
+                cohort = cohort.with_(names[int(chosen["step"]) + steps], (str(status),))
+    return cohort
+
+
+def _flow_choice(cohort: Cohort, result: Negativity, names: list[str], key: str) -> None:
+    """Offer the flows as a list, for the keyboard and for whoever cannot see the figure."""
+    timepoints = list(dict.fromkeys(result.samples["timepoint"]))
+    flows = result.flows.to_dict("records")
+    labels = [
+        f"{_capital(f['from_timepoint'])} {f['from_status']} → {f['to_timepoint']} {f['to_status']}, "
+        f"{f['n']:,}"
+        for f in flows
+    ]
+
+    def chosen() -> None:
+        position = st.session_state[f"{key}_list"]
+        if position is not None:
+            flow = flows[position]
+            hit = {"step": timepoints.index(flow["from_timepoint"]),
+                   "start": flow["from_status"], "end": flow["to_status"]}  # fmt: skip
+            narrowed = _narrowed(cohort.filter, names, {FLOW: [hit]})
+            link.change(cohort.view.with_cohort(narrowed))
+
+    st.selectbox(
+        "Make a flow the cohort", range(len(flows)), index=None,
+        format_func=lambda position: labels[position], key=f"{key}_list", on_change=chosen,
+        placeholder="Click a flow or a node to make it the cohort, or choose one here",
+        label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def _capital(text: object) -> str:
+    return str(text)[:1].upper() + str(text)[1:]
+
+
+def _moves(result: Negativity, totals: pd.DataFrame) -> str:
+    """Say what the alluvial shows."""
+    n = result.samples["patient_id"].nunique()
+    negative = totals[totals["status"] == "negative"].set_index("timepoint")["n"]
+    said = ", ".join(
+        f"{negative.get(t, 0)} {t}" for t in dict.fromkeys(result.samples["timepoint"])
+    )
+    return f"MRD status from timepoint to timepoint of {n} patients; negative: {said}"
+
+
+def _changes(changes: pd.DataFrame) -> list[str]:
+    """Say for every two timepoints who of those evaluable at both changed."""
+    lines = []
+    for row in changes.itertuples():
+        head = f"**{wording.escape(_capital(row.first))} to {wording.escape(str(row.second))}:**"
+        if not row.n:
+            lines.append(f"{head} nobody is evaluable at both.")
+            continue
+        p = wording.p_value(row.p_value)
+        test = f", exact McNemar {p}" if p else ""
+        lines.append(
+            f"{head} of {row.n} evaluable at both, {row.became_negative} became negative and "
+            f"{row.became_not_negative} no longer were (change {wording.points(row.change)} points, "
+            f"95% CI {wording.points_interval(row.low, row.high)}{test}); "
+            f":gray[{row.n_excluded} not evaluable at both.]"
+        )
+    return lines
+
+
+def kinetics(cohort: Cohort, result: Negativity) -> None:
+    """Draw the MRD level of each patient over time."""
+    st.subheader("Level over time, one line per patient", anchor=False)
+    samples = result.samples[result.samples["mrd_fraction"].notna()]
+    if samples.empty:
+        st.info("No sample of this cohort has a quantified level.")
+        return
+    drawn = pd.DataFrame(
+        {
+            # A running number, so that no patient id reaches the browser.
+            "line": pd.factorize(samples["patient_id"])[0],
+            "day": samples["sample_day"],
+            "mrd_fraction": samples["mrd_fraction"],
+            "detected": samples["mrd_fraction"] > 0,
+            "dynamics": samples["mrd_dynamics"],
+        }
+    )
+    limits = samples["lod_fraction"].dropna()
+    # Without any known limit the axis still needs a floor.
+    lod = float(limits.median()) if len(limits) else 1e-6
+    spec = kinetics_chart(drawn, lod=lod, origin=cohort.study.day_zero_label)
+    st.vega_lite_chart(
+        spec, theme=None, width="stretch", key="kinetics_figure", alt=_levels_over_time(drawn)
+    )
+    which = "limit" if limits.nunique() == 1 else "median limit"
+    text = f"Dashed: {which} of detection, {wording.fraction(lod)}. " if len(limits) else ""
+    text += "Open marks: not detected."
+    without = result.samples["patient_id"].nunique() - drawn["line"].nunique()
+    if without:
+        text += f" {wording.count(without, 'patient')} without a level not drawn."
+    st.markdown(f":small[:gray[{text}]]")
+
+
+def _levels_over_time(drawn: pd.DataFrame) -> str:
+    """Say what the kinetics show."""
+    patients = drawn.groupby("dynamics")["line"].nunique()
+    groups = ", ".join(f"{n} {name}" for name, n in patients.items())
+    found = int(drawn["detected"].sum())
+    return (
+        f"MRD level over time of {drawn['line'].nunique()} patients ({groups}): "
+        f"detected in {found} of {len(drawn)} samples"
+    )
+
+
+def dynamics(cohort: Cohort) -> None:
+    """Say how many respond early, late or not."""
+    variable = cohort.variables["mrd_dynamics"]
+    counts = access.level_counts(
+        cohort.snapshot, cohort.filter.without(variable.name), (variable.name,)
+    )[variable.name]
+    # The mark, the name and the number stay on one line.
+    words = (
+        tables.marked(variable, level.value, f"{level.short} ").replace(" ", "\u00a0")
+        + f"**{counts.get(level.value, 0):,}**"
+        for level in variable.levels
+    )
+    st.markdown(" · ".join(words))
+
+
+def responders(cohort: Cohort) -> None:
+    """Draw the curves of early, late and non-responders from the last timepoint on."""
+    day = survival_view.landmarks(cohort, cohort.endpoint())["mrd_dynamics"]
+    outcome_view.curves(cohort, cohort.variables["mrd_dynamics"], day, "responders")
