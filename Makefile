@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The programs compared with are no part of what is tested: they have an environment of their own.
 BENCH := $(VENV)/bench
 
-.PHONY: run test check benchmark bench-statistics simulations pictures
+.PHONY: run test check benchmark bench-statistics simulations pictures walk
 
 run: $(VENV)/run.stamp
 	$(BIN)/python -m data demo
@@ -35,6 +35,10 @@ simulations: $(VENV)/dev.stamp
 pictures: $(VENV)/dev.stamp
 	$(BIN)/python -m data demo
 	$(BIN)/python -m tools.pictures
+
+walk: $(VENV)/dev.stamp
+	$(BIN)/python -m data demo
+	$(BIN)/python -m tools.walk
 
 $(VENV)/run.stamp: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed." if sys.version_info < (3, 11) else 0)'

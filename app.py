@@ -16,8 +16,11 @@ with left, frame.part("The way from the study to this cohort"):
     overview_view.attrition(cohort)
 with right, frame.part("What happened to them"):
     overview_view.disposition(cohort)
+by = overview_view.grouping(cohort)
 with frame.part("Table 1"):
-    overview_view.table_one(cohort)
+    overview_view.table_one(cohort, by)
+with frame.part("The missing data"):
+    overview_view.missing(cohort, by)
 with frame.part("The summary in plain words"):
     overview_view.in_plain_words(cohort, endpoint)
 with frame.part("The description of the study"):

@@ -295,7 +295,11 @@ def likelihood_ratio(smaller: Cox, larger: Cox) -> tuple[float, int, float | Non
     ValueError
         Where the models are not of the same number of rows and events, or are robust.
     """
-    if (smaller.n, smaller.n_event) != (larger.n, larger.n_event) or smaller.robust or larger.robust:
+    if (
+        (smaller.n, smaller.n_event) != (larger.n, larger.n_event)
+        or smaller.robust
+        or larger.robust
+    ):
         raise ValueError(
             "A likelihood ratio compares two models of the same rows, without weights. "
             "Leave the rows with a missing covariate out of both."

@@ -1,4 +1,4 @@
-"""Patients: the filtered rows, and their download."""
+"""Patients: the filtered rows, their download, and the course of one patient."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pages.elements import frame, patients_view
 
 cohort = frame.open_page("Patients")
 frame.heading(cohort, "The patients of this cohort", cohort.endpoint())
+chosen = None
 with frame.part("The table of patients"):
-    patients_view.table(cohort)
+    chosen = patients_view.table(cohort)
+with frame.part("The course of the patient"):
+    patients_view.course(cohort, chosen)
 patients_view.footer(cohort)

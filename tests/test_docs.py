@@ -20,7 +20,17 @@ DOCUMENTS = [
     for path in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md")
     if path.exists()
 ]
-FOLDERS = ("analytics", "benchmarks", "data", "pages", "tests", "tools", "docs", ".streamlit", ".ci")
+FOLDERS = (
+    "analytics",
+    "benchmarks",
+    "data",
+    "pages",
+    "tests",
+    "tools",
+    "docs",
+    ".streamlit",
+    ".ci",
+)
 IN_ROOT = re.compile(r"app\.py|Makefile|LICENSE|[A-Z]+\.md|pyproject\.toml|requirements[\w-]*\.txt")
 BUILT = "data/store"
 """Written by an import, not part of the repository."""

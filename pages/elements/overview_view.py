@@ -1,17 +1,23 @@
-"""The parts of the Overview: four figures, attrition, disposition, Table 1, the study itself."""
+"""The parts of the Overview: four figures, attrition, disposition, Table 1, gaps, the study itself."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from analytics.summary import Kind
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
+from data.variables import MISSING, Variable
 from pages.elements import access, frame, plain, sidebar, tables, wording
+from pages.elements.answers import who
 from pages.elements.charts.bars import bar_list
+from pages.elements.charts.missing import missing_chart
+from pages.elements.charts.theme import ALL, Group, styles
 from pages.elements.frame import Cohort
 
 _NOBODY = "none"
@@ -21,6 +27,16 @@ _CHARACTERISTICS = (
     "molecular_class", "frontline_therapy", "tki", "trackable_locus", "allosct", "car_t",
 )  # fmt: skip
 """The rows of Table 1, in the order of clinical papers; a study's own follow after them."""
+
+_STATES = {
+    "in first remission": "ink",
+    "in remission after alloSCT": "green",
+    "in remission after CAR T cells": "violet",
+    "relapsed": "red",
+    "died in remission": "gray",
+}
+"""The states that are always shown, with their colours."""
+_MOST_COLUMNS = 5
 
 
 def figures(cohort: Cohort, endpoint: Endpoint) -> None:
@@ -83,69 +99,139 @@ def _negative(cohort: Cohort) -> None:
 
 def attrition(cohort: Cohort) -> None:
     """Draw the way from the whole study to the cohort, condition by condition."""
-    st.subheader("From the study to this cohort", anchor=False)
     steps = access.attrition(cohort.snapshot, cohort.filter)
     rows, before = [], None
     for words, n in steps:
         change = "" if before is None else f"−{before - n:,}"
-        label = words[:1].upper() + words[1:]
-        rows.append({"label": label, "n": n, "note": change, "slot": "gray"})
+        rows.append({"label": _capital(words), "n": n, "note": change, "slot": "gray"})
         before = n
     rows[-1]["slot"] = "ink"
-    spec = bar_list(rows, total=steps[0][1])
-    alt = "Patients left after each filter"
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="attrition", alt=alt)
+    way = who.steps(cohort.filter, cohort.variables)
+    _bars(
+        cohort, "From the study to this cohort", "attrition", rows, way,
+        "Patients after each filter: " + ", ".join(f"{words} {n}" for words, n in steps),
+    )  # fmt: skip
 
 
 def disposition(cohort: Cohort) -> None:
     """Draw what became of the patients of the cohort, each in one row."""
-    st.subheader("What happened to them", anchor=False)
     counts = access.disposition_counts(cohort.snapshot, cohort.filter)
     total = sum(counts.values())
-    slots = {
-        "in first remission": "ink",
-        "in remission after alloSCT": "green",
-        "in remission after CAR T cells": "violet",
-        "relapsed": "red",
-        "died in remission": "gray",
-    }
+    shown = {state: n for state, n in counts.items() if n or state in _STATES}
     rows = [
         {
-            "label": state[:1].upper() + state[1:],
+            "label": _capital(state),
             "n": n,
             "note": wording.percent(n / total),
-            "slot": slots.get(state, "gray"),
+            "slot": _STATES.get(state, "gray"),
         }
-        for state, n in counts.items()
-        if n or state in slots
+        for state, n in shown.items()
     ]
-    spec, alt = bar_list(rows, total=total), "What became of the patients"
-    st.vega_lite_chart(spec, theme=None, width="stretch", key="disposition", alt=alt)
+    said = ", ".join(f"{state} {n} ({wording.percent(n / total)})" for state, n in shown.items())
+    _bars(
+        cohort, "What happened to them", "disposition", rows,
+        [who.in_state(cohort.filter, state) for state in shown], f"Of {total} patients: {said}",
+    )  # fmt: skip
 
 
-def table_one(cohort: Cohort) -> None:
+def _bars(
+    cohort: Cohort, head: str, key: str, rows: Sequence[Mapping[str, Any]],
+    selections: Sequence[CohortFilter], alt: str,
+) -> None:  # fmt: skip
+    """Draw counts as bars under a heading, with a link from each to its patients."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(head, anchor=False, width="stretch")
+        groups = zip(rows, selections, strict=True)
+        frame.show_patients(cohort, {row["label"]: (chosen, row["n"]) for row, chosen in groups})
+    total = access.size(cohort.snapshot, CohortFilter() if key == "attrition" else cohort.filter)
+    spec = bar_list(rows, total=total)
+    st.vega_lite_chart(spec, theme=None, width="stretch", key=key, alt=alt)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def table_one(cohort: Cohort, by: Variable | None) -> None:
     """Write Table 1 by the grouping that the link asks for."""
-    # A test of baseline against outcome would ignore how long each was followed.
-    groupable = cohort.variables.groupable
-    allowed = {v.name: v for v in groupable if v.known != "with the outcome"}
-    by = cohort.choice("by", allowed, _default_group(cohort))
-    shown = {name: label for name, label in {_NOBODY: "No grouping"}.items()} | {
-        name: variable.label for name, variable in allowed.items()
-    }
-    words = "" if by == _NOBODY else f" by {wording.inside(allowed[by].label)}"
+    words = f" by {wording.inside(by.label)}" if by else ""
+    groups = {_NOBODY: "No grouping"} | {v.name: v.label for v in _groupings(cohort)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(f"Table 1. Characteristics{wording.escape(words)}", anchor=False)
-        frame.select("Group by", "by", shown, by, default=_default_group(cohort))
-    group = None if by == _NOBODY else by
-    result = access.table_one(cohort.snapshot, cohort.filter, _rows(cohort, group), group)
-    st.table(
-        tables.table_one(result, cohort.variables, group), border="horizontal", hide_index=True
-    )
-    patients = access.subjects(cohort.snapshot, cohort.filter)
-    without = int(patients[group].isna().sum()) if group else 0
-    if without:
-        missing = f"{wording.count(without, 'patient')} without {wording.inside(allowed[by].label)}"
+        frame.select("Group by", "by", groups, by.name if by else _NOBODY,
+                     default=_default_group(cohort))  # fmt: skip
+        if by:
+            frame.show_patients(cohort, frame.patients_by(cohort, by))
+    name = by.name if by else None
+    with st.spinner("Comparing the groups"):
+        result = access.table_one(cohort.snapshot, cohort.filter, _rows(cohort, name), name)
+    st.table(tables.table_one(result, cohort.variables, name), border="horizontal", hide_index=True)
+    if by and result.rows["group"].nunique() == 2:
+        st.markdown(":small[:gray[There is one group only, so nothing is compared.]]")
+    without = frame.patients_by(cohort, by).get(by.level(MISSING).name) if by else None
+    if by and without:
+        missing = f"{wording.count(without[1], 'patient')} without {wording.inside(by.label)}"
         st.markdown(f":small[:gray[{wording.escape(missing)} not in this table.]]")
+
+
+def grouping(cohort: Cohort) -> Variable | None:
+    """Return the variable that the link groups by, the study's usual one, or none."""
+    allowed = {v.name: v for v in _groupings(cohort)}
+    by = cohort.choice("by", {_NOBODY: None, **cohort.variables}, _default_group(cohort))
+    if by not in allowed and by != _NOBODY:
+        # Carried over from another page, which can group by what this one cannot.
+        by = _default_group(cohort)
+    return allowed.get(by)
+
+
+def _groupings(cohort: Cohort) -> list[Variable]:
+    # A test of baseline against outcome would ignore how long each was followed.
+    return [v for v in cohort.variables.groupable if v.known != "with the outcome"]
+
+
+def missing(cohort: Cohort, by: Variable | None) -> None:
+    """Draw how many patients have no value, per variable and group, once the fold is open."""
+    fold = st.expander("Missing data", icon=":material/grid_off:", on_change="rerun", key="missing")
+    if not fold.open:
+        return
+    with fold:
+        counts = access.completeness(cohort.snapshot, cohort.filter, by.name if by else None)
+        everybody = counts[counts["group"] == ""].assign(none=lambda c: c["n"] - c["known"])
+        short = everybody[everybody["none"] > 0].sort_values("none", ascending=False, kind="stable")
+        labels = [(name, cohort.variables[name].label) for name in short["variable"]]
+        groups = [Group("", "All patients", "All", ALL), *_columns(by, counts)]
+        if labels:
+            said = ", ".join(f"{label} {n}" for (_, label), n in
+                             zip(labels, short["none"], strict=True))  # fmt: skip
+            st.vega_lite_chart(
+                missing_chart(counts, groups, labels), theme=None, width="stretch",
+                key="missing_figure", alt=f"Patients without a value: {said}",
+            )  # fmt: skip
+        st.markdown(_explained(cohort, everybody[everybody["none"] == 0]["variable"], by, groups))
+
+
+def _columns(by: Variable | None, counts: pd.DataFrame) -> list[Group]:
+    """Return the groups that have patients, if there are few enough to stand side by side."""
+    if by is None:
+        return []
+    values = [level.value for level in by.levels]
+    looks = dict(zip(values, styles(by.name, values), strict=True))
+    present = set(counts.loc[counts["n"] > 0, "group"])
+    found = [Group(v.value, v.name, v.short, looks[v.value]) for v in by.levels
+             if v.value in present]  # fmt: skip
+    return found if len(found) <= _MOST_COLUMNS else []
+
+
+def _explained(
+    cohort: Cohort, complete: Iterable[str], by: Variable | None, groups: Sequence[Group]
+) -> str:
+    names = [wording.inside(cohort.variables[name].label) for name in complete]
+    lines = ["Missing: no value, unknown or not assessed. Percent of all patients of the column."]
+    if names:
+        lines.append(f"Known in everybody: {wording.listed(names)}.")
+    if by and len(groups) == 1:
+        lines.append(f"Too many groups by {wording.inside(by.label)} to stand side by side.")
+    return f":small[:gray[{wording.escape(' '.join(lines))}]]"
 
 
 def _default_group(cohort: Cohort) -> str:
@@ -155,6 +241,8 @@ def _default_group(cohort: Cohort) -> str:
 def _rows(cohort: Cohort, by: str | None) -> Mapping[str, Kind]:
     known = [cohort.variables[name] for name in _CHARACTERISTICS if name in cohort.variables]
     patients = access.subjects(cohort.snapshot, cohort.filter)
+    if by:
+        patients = patients[patients[by].notna()]
     return {v.name: v.kind for v in known if v.name != by and patients[v.name].nunique() > 1}
 
 

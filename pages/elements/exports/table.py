@@ -1,7 +1,8 @@
-"""A table as CSV that a spreadsheet opens as it is, and runs nothing of."""
+"""A table as a file: CSV that a spreadsheet opens as it is and runs nothing of, and Parquet."""
 
 from __future__ import annotations
 
+import io
 import re
 
 import pandas as pd
@@ -28,11 +29,21 @@ def as_csv(frame: pd.DataFrame) -> bytes:
     return written.to_csv(index=False).encode("utf-8-sig")
 
 
+def as_parquet(frame: pd.DataFrame) -> bytes:
+    """Return a frame as Parquet, with the types of its columns and every value as stored."""
+    written = io.BytesIO()
+    frame.to_parquet(written, index=False)
+    return written.getvalue()
+
+
+def defused(value: object) -> object:
+    """Return a cell, with an apostrophe before a text that a spreadsheet would run as a formula."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and _FORMULA.match(value):
-        return f"'{value}"
-    return value
+    return defused(value)
