@@ -8,7 +8,9 @@ from pages.elements import frame, overview_view
 
 cohort = frame.open_page("Overview")
 endpoint = cohort.endpoint()
-frame.heading(cohort, "Who is in the cohort", endpoint)
+frame.heading(
+    cohort, "Who is in the cohort", endpoint, beside=lambda: overview_view.questions(cohort)
+)
 with frame.part("The four figures"):
     overview_view.figures(cohort, endpoint)
 left, right = st.columns(2, gap="medium")

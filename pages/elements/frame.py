@@ -198,10 +198,21 @@ def _refuse_link(problems: Sequence[str], rest: View) -> None:
     st.stop()
 
 
-def heading(cohort: Cohort, title: str, endpoint: Endpoint, unit: str = "months") -> None:
-    """Write the title and the cohort line; where nobody is left, say why and stop."""
+def heading(
+    cohort: Cohort,
+    title: str,
+    endpoint: Endpoint,
+    unit: str = "months",
+    beside: Callable[[], None] | None = None,
+) -> None:
+    """Write the title, `beside` it what a page offers, and the cohort line.
+
+    Where nobody is left, it says why and stops.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(wording.escape(title), anchor=False, width="stretch")
+        if beside is not None:
+            beside()
     total = access.size(cohort.snapshot, CohortFilter())
     n = access.size(cohort.snapshot, cohort.filter)
     parts = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from analytics.summary import Kind
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
 from data.variables import MISSING, Variable
-from pages.elements import access, frame, plain, sidebar, tables, wording
+from pages.elements import access, frame, link, plain, sidebar, tables, wording
 from pages.elements.answers import who
 from pages.elements.charts.bars import bar_list
 from pages.elements.charts.missing import missing_chart
@@ -37,6 +38,47 @@ _STATES = {
 }
 """The states that are always shown, with their colours."""
 _MOST_COLUMNS = 5
+
+
+def questions(cohort: Cohort) -> None:
+    """Offer the questions most often asked, of this cohort, each as a link to its answer."""
+    # Other choices of this page stay behind: the answer is shown as the question asks.
+    kept = {name: cohort.view.option(name) for name in ("timepoint", *link.SAVED.values())}
+    plain_view = replace(cohort.view, options=tuple((k, v) for k, v in kept.items() if v))
+    with st.popover("Questions", icon=":material/help:"):
+        for label, page, options in _questions(cohort):
+            view = plain_view
+            for name, value in options.items():
+                view = view.with_option(name, value)
+            frame.page_link(page, view, wording.escape(label))
+
+
+def _questions(cohort: Cohort) -> Iterator[tuple[str, str, dict[str, str]]]:
+    derivable = access.derivability(cohort.snapshot)
+    given = {code for code, e in derivable.items() if not e.refused_because}
+    endpoint = cohort.study.default_endpoint
+    name, censored = ENDPOINTS[endpoint].label, f"{endpoint}_censored_at_allosct"
+    transplants = "allosct" in cohort.variables and bool(
+        access.level_counts(cohort.snapshot, CohortFilter(), ("allosct",))["allosct"].get("yes")
+    )
+    timepoint = sidebar.chosen_timepoint(cohort.variables, cohort.view)
+    if timepoint is not None:
+        by = {"by": timepoint.name}
+        yield f"{name} by {timepoint.label}", "Survival", by
+        if transplants and censored in given:
+            asked = by | {"endpoint": censored}
+            yield f"{name} by {timepoint.label}, censored at alloSCT", "Survival", asked
+        asked = by | {"section": "subgroups"}
+        yield f"Hazard ratio of {timepoint.label} in every subgroup", "Survival", asked
+    if "CIR" in given:
+        yield "Relapse and non-relapse mortality", "Survival", {"endpoint": "CIR"}
+    if timepoint is not None and "ph_status" in cohort.variables:
+        yield "MRD negativity by Ph status", "MRD negativity", {"by": "ph_status"}
+    if access.assay_pairs(cohort.snapshot):
+        label = "Two assays: do they agree, and what of the discordant?"
+        yield label, "MRD negativity", {"mrd_section": "assays"}
+    if transplants:
+        yield "Does alloSCT help?", "Transplant", {}
 
 
 def figures(cohort: Cohort, endpoint: Endpoint) -> None:

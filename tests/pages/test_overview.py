@@ -228,3 +228,27 @@ def test_the_figure_holds_exactly_the_counts() -> None:
     assert [bar["text"] for bar in bars] == ["6 (60%)", "0 (0%)", "0 (0%)", "0 (0%)"]
     assert [bar["x2"] for bar in bars] == [0.3, 1.0, 0.0, 1.0]
     assert bars[0]["read"] == "A: 4 of 10 known"
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_questions_are_those_that_the_study_can_answer(study: str) -> None:
+    asked = [e.proto.label for e in run(study=study).get("page_link") if " " in e.proto.label]
+    on = {
+        "every subgroup": study != "chiaretti2004",
+        "Two assays": study == "nguyen2026",
+        "Does alloSCT help?": study != "allmrd",
+    }
+    assert {words: any(words in label for label in asked) for words in on} == on
+
+
+def test_a_question_keeps_the_cohort() -> None:
+    test = run(study="short2025", risk_group="high", by="sex", timepoint="mrd_3_months")
+    (link,) = [e for e in test.get("page_link") if "censored at alloSCT" in e.proto.label]
+    query = dict(part.split("=") for part in link.proto.query_string.split("&"))
+    assert query == {
+        "study": "short2025",
+        "risk_group": "high",
+        "timepoint": "mrd_3_months",
+        "by": "mrd_3_months",
+        "endpoint": "RFS_censored_at_allosct",
+    }
