@@ -157,8 +157,8 @@ def _with_levels(variable: Variable, frame: pd.DataFrame) -> Variable:
     if variable.kind == "boolean" and not variable.levels:
         label = variable.label
         levels = (
-            Level("yes", "Yes", label, label),
             Level("no", "No", f"No {label}", f"no {label}"),
+            Level("yes", "Yes", label, label),
         )
         return replace(variable, levels=levels)
     if variable.levels:

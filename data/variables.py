@@ -187,7 +187,8 @@ def timepoint_variable_name(label: str) -> str:
 
 
 def _yes_no(name: str, label: str, yes: str, no: str) -> Variable:
-    levels = (Level("yes", "Yes", yes, yes), Level("no", "No", no, no))
+    # Without it first: ratios are those of having it.
+    levels = (Level("no", "No", no, no), Level("yes", "Yes", yes, yes))
     return Variable(name, label, "boolean", levels)
 
 
