@@ -40,9 +40,11 @@ def draw(snapshot: Snapshot, study: Study, variables: Dictionary, view: View) ->
                 "Undo", icon=":material/undo:", type="tertiary", disabled=not link.can_undo(),
                 on_click=link.undo,
             )  # fmt: skip
-        compare_view.draw(snapshot, variables, view)
-        if view.cohort:
-            _left_out(snapshot, variables, view)
+        # Of its own, so that what comes and goes here does not close or move the folds below.
+        with st.container():
+            compare_view.draw(snapshot, variables, view)
+            if view.cohort:
+                _left_out(snapshot, variables, view)
         with st.expander("More filters", icon=":material/tune:", expanded=bool(more)):
             _find(variables, main, more)
             for name in more:

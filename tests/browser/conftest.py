@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tools.serving import CHROMIUM, serving
+
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
