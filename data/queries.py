@@ -449,14 +449,13 @@ def switch_rows(
     """
     variable = variables[name]
     deciding = variables.deciding(each for each, _ in cohort)
-    selected = [each for each in deciding if each.known == "at a day"]
-    known = [f"subjects.{quoted(str(each.day_column))} - t.origin_day" for each in selected]
+    known = [_day_sql(each) for each in deciding if each.known == "at a day"]
     where, parameters = cohort.where(variables)
     text = (
         sql_text("query_switch_rows")
-        .replace("{switch}", f"(subjects.{quoted(str(variable.day_column))} - t.origin_day)")
+        .replace("{switch}", f"({_day_sql(variable)})")
         .replace("{changed}", f"{variable.level_sql} = 'yes'")
-        .replace("{known}", f"greatest({', '.join(known)})" if known else "NULL::INTEGER")
+        .replace("{known}", _latest_sql(known))
         .replace("{selection}", where)
     )
     return query(snapshot, text, parameters | {"endpoint": endpoint})

@@ -21,6 +21,7 @@ SCREENLESS = (
     "pages/elements/exports/",
     "pages/elements/wording.py",
     "pages/elements/tables.py",
+    "pages/elements/model_tables.py",
     "pages/elements/answers/",
     "pages/elements/evidence.py",
     "pages/elements/plain.py",

@@ -12,6 +12,7 @@ PICTURES = {
     "survival": (FIG_2B, "light", (1280, 720)),
     "survival-dark": (FIG_2B, "dark", (1280, 720)),
     "mrd": ("mrd?study=short2025", "light", (1280, 1110)),
+    "transplant": ("transplant?study=short2025&risk_group=high", "light", (1280, 720)),
     "overview": ("?study=short2025&ph_status=negative", "light", (1280, 720)),
     "patients": ("patients?study=chiaretti2004", "light", (1280, 720)),
 }

@@ -335,7 +335,7 @@ def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{text}. {why}", width="stretch" if n == 0 else "content")
         if n:
-            with st.popover("List them", type="tertiary"):
+            with st.popover("List them"):
                 st.markdown(_reasons("Why", {str(k): int(v) for k, v in reasons.items()}))
                 listed = chosen.excluded.assign(
                     months=(chosen.excluded["time"] / wording.DAYS_PER_MONTH).round(1)

@@ -157,8 +157,8 @@ def _left_out(result: Transplant) -> str:
     """Say who is in the landmark analysis and who is not, with the reasons."""
     reasons = result.chosen.excluded["reason"].value_counts()
     n = len(result.chosen.excluded)
-    said = ", ".join(str(r) if k == n else f"{k} {r}" for r, k in reasons.items())
-    who = f"{wording.count(n, 'patient')} left out ({said})" if n else "Nobody left out"
+    said = ", ".join(f"{reason} ({k})" for reason, k in reasons.items())
+    who = f"{wording.count(n, 'patient')} left out: {said}" if n else "Nobody left out"
     by_then, later = result.landmark.after.n, result.chosen.n_later or 0
     return f"{who}; {by_then} transplanted by then, {later} later."
 

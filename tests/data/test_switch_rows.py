@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from data import queries
 from data.cohort import CohortFilter
-from data.store import Snapshot
+from data.store import Snapshot, find
 
 
 def rows(snapshot: Snapshot, endpoint: str = "RFS", **conditions: tuple[str, ...]) -> pd.DataFrame:
@@ -62,3 +64,12 @@ def test_a_transplant_without_a_day_is_told_from_none(chiaretti2004: Snapshot) -
     # An unknown risk group is no group to adjust for.
     assert "unknown" not in set(found["risk_group"].dropna())
     assert found["risk_group"].isna().any()
+
+
+def test_a_cohort_chosen_by_two_assays_is_known_from_the_later_sample(store: Path) -> None:
+    nguyen = find("nguyen2026", folder=store)
+    variables = queries.dictionary(nguyen)
+    (name,) = [v for v in variables if v.startswith("agreement_")]
+    cohort = CohortFilter(**{name: (variables[name].levels[1].value,)})
+    rows = queries.switch_rows(nguyen, cohort, variables, endpoint="RFS", name="allosct")
+    assert len(rows) == queries.size(nguyen, cohort, variables) > 0
