@@ -13,7 +13,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/dev.stamp check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -35,6 +35,11 @@ class Endpoint:
     events: str
     competing: bool = False
 
+    @property
+    def censored_at_allosct(self) -> bool:
+        """Whether follow-up ends at alloSCT."""
+        return self.code.endswith(_CENSORED)
+
 
 _CR = "first complete remission"
 _PLAIN = (

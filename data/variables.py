@@ -384,9 +384,14 @@ def comparison_variable(words: Mapping[str, str], depends_on: tuple[str, ...]) -
     depends_on : tuple of str
         The variables in their conditions that are not known at baseline.
     """
+    # Whoever is in both is in neither group: the groups are not the cohorts that were saved.
+    only = {
+        name: f"{text}, not in {other}"
+        for (name, text), other in zip(words.items(), reversed(tuple(words)), strict=True)
+    }
     levels = tuple(
-        Level(name, f"Cohort {name}", f"{name}: {text}", f"cohort {name} ({text})")
-        for name, text in words.items()
+        Level(name, f"{name} only", f"{name}: {text}", f"cohort {name} ({text})")
+        for name, text in only.items()
     )
     neither = "in neither cohort, or in both"
     return Variable(

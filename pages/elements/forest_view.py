@@ -116,6 +116,8 @@ def _forest_notes(
     if found.crowded:
         crowded = wording.listed(v.label for v in found.crowded)
         parts.append(f"more than {MOST_LEVELS} levels: {crowded}")
+    if found.single:
+        parts.append(f"one level only: {wording.listed(v.label for v in found.single)}")
     if parts:
         comparison_view.small(f"Not drawn, {wording.escape('; '.join(parts))}.")
     cause = " Cause-specific: the competing event censors." if view.endpoint.competing else ""

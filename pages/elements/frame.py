@@ -20,7 +20,7 @@ from data.cohort import CohortFilter, UnknownInQuery
 from data.endpoints import ENDPOINTS, Endpoint
 from data.queries import Study
 from data.store import Snapshot, SnapshotError, find, snapshots
-from data.variables import MISSING, Dictionary, Variable
+from data.variables import COHORTS, MISSING, Dictionary, Variable
 from pages.elements import access, link, sidebar, wording
 from pages.elements.link import View
 
@@ -226,7 +226,8 @@ def heading(
         if followed.median == followed.median:
             decimals = 1 if unit == "years" else 0
             time = wording.in_unit(followed.median, unit, decimals)
-            parts.append(f"median follow-up {time} {wording.UNITS[unit][1]}")
+            until = " to alloSCT" if endpoint.censored_at_allosct else ""
+            parts.append(f"median follow-up{until} {time} {wording.UNITS[unit][1]}")
     st.markdown(" · ".join(parts))
     if n == 0:
         _nobody(cohort)
@@ -241,8 +242,13 @@ def _compared(cohort: Cohort) -> None:
         verb = "is" if both == 1 else "are"
         guard(
             "In both",
-            f"{wording.count(both, 'patient')} {verb} in both cohorts and in neither group.",
+            f"{wording.count(both, 'patient')} {verb} in both cohorts and in neither group: the "
+            "groups are not the whole cohorts.",
         )
+        left = access.level_counts(cohort.snapshot, cohort.filter, (COHORTS,))[COHORTS]
+        for name in link.SAVED:
+            if not left.get(name):
+                guard("Inside", f"All of cohort {name} is in the other one: nothing is left of it.")
     if cohort.filter:
         lifted = cohort.view.with_cohort(cohort.filter.everybody())
         guard(

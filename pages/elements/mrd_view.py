@@ -165,6 +165,10 @@ def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     counts = below.groupby("timepoint", sort=False).size()
     said = ", ".join(f"{n} {wording.escape(str(t))}" for t, n in counts.items())
     text = _EXPLAINED[view.denominator].format(count=f" ({said})" if said else "")
+    if cohort.filter.rule.below_lod == "negative" and view.denominator != "all in remission":
+        text = (
+            "Evaluable: a sample in the window; below LOD counts as negative, by the rule chosen."
+        )
     indeterminate = int((result.samples["status"] == "indeterminate").sum())
     if indeterminate:
         text += (

@@ -101,7 +101,7 @@ def _metric(label: str, value: str, interval: str) -> None:
 def _events(cohort: Cohort, endpoint: Endpoint) -> None:
     refused = access.derivability(cohort.snapshot)[endpoint.code].refused_because
     if refused:
-        _metric(f"Events, {endpoint.short}", "–", f"not derivable: {refused}")
+        _metric(_events_label(endpoint), "–", f"not derivable: {refused}")
         return
     followed = access.followed(cohort.snapshot, cohort.filter, endpoint.code)
     counts = access.disposition_counts(cohort.snapshot, cohort.filter)
@@ -110,7 +110,7 @@ def _events(cohort: Cohort, endpoint: Endpoint) -> None:
         f"{counts['died in remission']} died in remission",
     ]
     _metric(
-        f"Events, {endpoint.short}", f"{followed.n_event:,}",
+        _events_label(endpoint), f"{followed.n_event:,}",
         ", ".join(parts) if endpoint.code == "RFS" and followed.n == sum(counts.values())
         else f"{endpoint.events}, of {followed.n:,} who can be counted",
     )  # fmt: skip
@@ -118,6 +118,11 @@ def _events(cohort: Cohort, endpoint: Endpoint) -> None:
     _metric(
         "Median follow-up, months", value, f"95% CI {limits}" if limits else "reverse Kaplan–Meier"
     )
+
+
+def _events_label(endpoint: Endpoint) -> str:
+    until = " to alloSCT" if endpoint.censored_at_allosct else ""
+    return f"Events, {endpoint.short}{until}"
 
 
 def _negative(cohort: Cohort) -> None:

@@ -54,6 +54,17 @@ _GROUPS: Mapping[str, str] = {
     "no": "without a transplant",
 }
 """Groups of MRD, risk and transplant, after 'of those'."""
+_CALLED: Mapping[str, str] = {
+    "the test found no cells in": "the test was called negative in",
+    "with no cells found": "with a test called negative",
+    "with cells still found": "with a test called positive",
+    "with cells found each time": "with each test called positive",
+    "how soon the test found none": "how soon the test was called negative",
+}
+"""What a sentence says under another rule than the study's own."""
+
+
+_ROUNDING = 1e-9
 
 
 def in_ten(rate: float) -> str:
@@ -88,8 +99,9 @@ def survival(
         lines.append("They were not followed for long enough to give a number.")
     else:
         lines += _rates(result, by, years, outcome)
-    lines += [*_chance(result), *_caveats(result, compared)]
-    return "\n".join(lines)
+    well = "alive" if endpoint.short == "OS" else "well"
+    lines += [*_chance(result), *_caveats(result, compared, cohort, variables, well)]
+    return _by_rule(lines, cohort)
 
 
 def incidence(result: Incidence, study: Study, cohort: CohortFilter, variables: Dictionary) -> str:
@@ -103,21 +115,42 @@ def incidence(result: Incidence, study: Study, cohort: CohortFilter, variables: 
         lines.append("They were not followed for long enough to give a number.")
     else:
         lines += _happened(result, years)
-    lines += [*_chance(result), *_caveats(result, compared)]
-    return "\n".join(lines)
+    lines += [*_chance(result), *_caveats(result, compared, cohort, variables)]
+    return _by_rule(lines, cohort)
 
 
-def _caveats(result: Answer, compared: bool) -> list[str]:
+def _by_rule(lines: Sequence[str], cohort: CohortFilter) -> str:
+    """Join the lines; by another rule than the study's a negative test can have found some cells."""
+    text = "\n".join(lines)
+    if cohort.rule:
+        for found, called in _CALLED.items():
+            text = text.replace(found, called)
+    return text
+
+
+def _caveats(
+    result: Answer, compared: bool, cohort: CohortFilter, variables: Dictionary, well: str = "well"
+) -> list[str]:
     """Say from when on the groups are known, and what a gap does not show."""
+    by = [result.by.name] if result.by is not None else []
+    grouped = variables.deciding(name for name in by if name in variables)
+    chosen = variables.deciding(name for name, _ in cohort)
+    later = [v for v in (*grouped, *chosen) if v.known == "from a day on" and v.name not in by]
     lines = []
-    if result.by is not None and result.by.known != "at baseline" and result.landmark is None:
+    if any(v.day_column for v in grouped) and result.landmark is None:
         lines.append(
             "The groups became known only after some time. Those who did badly before then can not "
             "be in the better group. So the gap may look too large."
         )
+    elif later or (result.landmark is None and any(v.known == "at a day" for v in chosen)):
+        lines.append(
+            "Some were chosen by what became known only later. Those who did badly before then are "
+            "not among them. So the numbers may look too good."
+        )
     if result.landmark is not None:
         when = wording.month_label(result.landmark.at)
-        lines.append(f"Only those who were still well at {when} count. That is a fair start line.")
+        fair = "" if later else " That is a fair start line."
+        lines.append(f"Only those who were still {well} at {when} count.{fair}")
     if compared:
         lines.append("Such a gap alone does not show that one thing causes the other.")
     return lines
@@ -163,7 +196,7 @@ def negativity(
         if row.evaluable < _FEW_PEOPLE:
             lines.append(f"{_between(row.low, row.high)} {_few(int(row.evaluable))}")
     lines.append("Not all were tested each time. So the steps do not show the same people.")
-    return "\n".join(lines)
+    return _by_rule(lines, cohort)
 
 
 def overview(
@@ -264,7 +297,8 @@ def _between(low: float, high: float) -> str:
     """Say how far the true share may lie from the one found."""
     if math.isnan(low) or math.isnan(high):
         return "How sure we can be of this is not known."
-    ends = [math.floor(10 * low + 0.5), math.floor(10 * high + 0.5)]
+    # Outwards: a narrower span would claim more than the interval does.
+    ends = [math.floor(10 * low + _ROUNDING), math.ceil(10 * high - _ROUNDING)]
     if ends == [0, 10]:
         return "From so few people, the true share can not be told."
     if ends[0] == ends[1]:

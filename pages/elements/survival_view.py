@@ -62,7 +62,8 @@ class SurvivalView:
         """What the figure shows."""
         if self.by:
             labels = wording.listed(wording.inside(each.label) for each in self.grouping)
-            return f"{self.endpoint.label} by {labels}"
+            comma = "," if "," in self.endpoint.label else ""
+            return f"{self.endpoint.label}{comma} by {labels}"
         if self.endpoint.competing:
             _, comma, rest = self.endpoint.label.partition(",")
             return f"Relapse and non-relapse mortality{comma}{rest}"
@@ -248,7 +249,7 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
     """Warn of what could mislead, each in one line with its remedy."""
     _immortal_time(cohort, view)
     if result.landmark is not None:
-        _landmark_line(view, result.landmark, result.n_later)
+        _landmark_line(cohort, view, result.landmark, result.n_later)
     if result.hazard and (p := result.hazard.proportional_hazards_p) is not None and p < 0.05:
         frame.guard(
             "Hazards not proportional",
@@ -277,12 +278,20 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
             st.button("Show all", on_click=frame.link.change, args=(whole,))
 
 
+def _chosen_by_later(cohort: Cohort, view: SurvivalView) -> list[Variable]:
+    """Return what decides who is in the cohort or its groups and may come after any landmark."""
+    by = [variable.name for variable in view.grouping]
+    deciding = cohort.variables.deciding([*by, *(name for name, _ in cohort.filter)])
+    return [v for v in deciding if v.known == "from a day on" and v.name not in by]
+
+
 def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
     """Warn where a group or a filter rests on something known only after the time origin."""
     by = [variable.name for variable in view.grouping]
     deciding = cohort.variables.deciding([*by, *(name for name, _ in cohort.filter)])
-    late = [variable for variable in deciding if variable.day_column]
-    changing = [v for v in late if v.known == "from a day on" and v.name not in by]
+    changing = _chosen_by_later(cohort, view)
+    # A landmark sets right what is known on its day; it cannot undo a choice by what came later.
+    late = [variable for variable in deciding if variable.day_column and variable not in changing]
     for variable in deciding:
         if variable.known == "with the outcome":
             sentence = "The cohort is chosen by its outcome: these curves are nobody’s prospects."
@@ -301,10 +310,11 @@ def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
         remedy = f"Start at {wording.month_label(max(days))}"
         action = cohort.view.with_option("landmark_days", str(max(days)))
         frame.guard("Immortal time", sentence, remedy, frame.link.change, (action,))
-    for variable in changing if view.landmark_days is not None else ():
+    for variable in changing:
         what = wording.inside(variable.label)
         chosen = "The filter on" if cohort.filter.get(variable.name) else "A saved cohort chosen by"
-        sentence = f"{chosen} {what} also counts what came after the landmark."
+        when = "time starts" if view.landmark_days is None else "the landmark"
+        sentence = f"{chosen} {what} also counts what came after {when}."
         _lift(cohort, "Immortal time", wording.escape(sentence), variable)
 
 
@@ -317,7 +327,7 @@ def _lift(cohort: Cohort, badge: str, sentence: str, variable: Variable) -> None
     frame.guard(badge, sentence, remedy, frame.link.change, (view,))
 
 
-def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
+def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: Landmark, n_later: int) -> None:
     n, events = len(chosen.excluded), chosen.n_events_excluded
     reasons = chosen.excluded["reason"].value_counts()
     text = f":material/flag: Landmark at {wording.month_label(chosen.at)} from {view.origin}: " + (
@@ -325,11 +335,11 @@ def _landmark_line(view: SurvivalView, chosen: Landmark, n_later: int) -> None:
         if n
         else "nobody is left out"
     )
-    why = (
-        "Whoever had an event before could not reach every group; groups are as known on that day."
-        if view.by
-        else "Time starts there."
-    )
+    why = "Time starts there."
+    if view.by:
+        why = "Whoever had an event before could not reach every group"
+        later = _chosen_by_later(cohort, view)
+        why += "." if later else "; groups are as known on that day."
     if n_later:
         text += f"; {wording.count(n_later, 'patient')} changed group later and stay as on that day"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -551,6 +561,8 @@ def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
     if result.test is not None:
         looks = frame.comparison_number(cohort, *view.question.values())
         parts += [tests, f"exploratory, comparison {looks} of this session"]
+    if any(variable.expression for variable in view.grouping):
+        parts.append("‘+’ is not negative: it holds below LOD")
     if result.left_out:
         parts.append(_reasons("left out", result.left_out).rstrip("."))
     frame.footer(cohort, *parts)

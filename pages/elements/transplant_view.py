@@ -417,7 +417,7 @@ def _notes(cohort: Cohort, result: Transplant) -> str:
     """Say what the table counts, and whom it counts where."""
     notes = [
         "Patients who change group are on both sides of Simon–Makuch and of the time-dependent ratio",
-        "P: log-rank; of the last two Mantel–Byar",
+        "P: log-rank; of the last two Mantel–Byar from the start, where the counts begin at the landmark",
     ]
     if result.n_late:
         notes.append(
@@ -427,7 +427,7 @@ def _notes(cohort: Cohort, result: Transplant) -> str:
         notes.append(
             f"{result.n_never_at_risk} left before their MRD was known: not in the last one"
         )
-    selected = [cohort.variables[name] for name, _ in cohort.filter]
+    selected = cohort.variables.deciding(name for name, _ in cohort.filter)
     if any(variable.known == "at a day" for variable in selected):
         notes.append(
             "time-dependent: each counts from the day on which the chosen MRD status is known"
@@ -479,9 +479,7 @@ def _who_table(cohort: Cohort, found: Transplanted) -> None:
         label = wording.escape(timepoint.label)
         note = f"Transplanted of all patients by {label}, with exact 95% CI."
         note += " P on the right: negative against positive." if tested else ""
-        note += (
-            " Samples after a transplant do not count, so ‘not assessed’ holds early transplants."
-        )
+        note += " Samples after a transplant do not count: who was transplanted before is ‘not assessed’."
     st.markdown(f":small[:gray[{note}]]")
     everybody = found.shares["", ""]
     counts = {"yes": everybody.count, "no": everybody.total - everybody.count}

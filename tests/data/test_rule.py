@@ -288,8 +288,8 @@ def test_two_saved_cohorts_are_a_variable(short2025: Snapshot) -> None:
     variables = queries.dictionary(compared)
     variable = variables["cohorts"]
     assert list(variables)[:-1] == list(plain)
-    assert variable.level("A").name == "A: high risk · MRD negative at 3 months"
-    assert variable.level("B").name.endswith("Age 0–60 years · MRD cut-off 10⁻⁴")
+    assert variable.level("A").name == "A: high risk · MRD negative at 3 months, not in B"
+    assert variable.level("B").name.endswith("Age 0–60 years · MRD cut-off 10⁻⁴, not in A")
     assert variable.depends_on == ("mrd_3_months",)
     assert [v.name for v in variables.deciding(["cohorts"])] == ["cohorts", "mrd_3_months"]
     in_a = set(queries.subjects(short2025, a, plain)["patient_id"])

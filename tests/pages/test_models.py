@@ -20,7 +20,7 @@ from analytics.balance import match, propensity, weighted_kaplan_meier
 from analytics.hazard import cox
 from analytics.switching import counting_process
 from data import queries
-from data.cohort import CohortFilter
+from data.cohort import CohortFilter, with_comparison
 from data.store import Snapshot, find
 from data.variables import Dictionary
 from pages.elements import wording
@@ -531,3 +531,26 @@ def test_the_love_plot_as_data() -> None:
     ]  # fmt: skip
     assert len(data["links"]) == 1
     assert all(a["y"] != b["y"] for a, b in combinations(data["names"], 2))
+
+
+def test_saved_cohorts_are_known_by_the_landmark_in_every_section(
+    short2025: Snapshot, variables: Dictionary
+) -> None:
+    a, b = (CohortFilter(mrd_3_months=(status,)) for status in ("negative", "positive"))
+    compared = queries.comparing(short2025, a, b, variables)
+    both = with_comparison(variables, a=a, b=b)
+    question: Any = {"endpoint": "RFS", "by": "cohorts", "landmark_days": 60}
+    figure = survival.survival(compared, EVERYBODY, both, horizon_days=1460, **question)
+    forest = forests.subgroups(compared, EVERYBODY, both, against=None, **question)
+    assert forest is not None
+    first = forest.subgroups.rows.iloc[0]
+    # Whoever's MRD was known after day 60 is in neither: 28 and 20 patients, not 74 and 39.
+    assert (first["n_event_1"], first["n_1"], first["n_event_2"], first["n_2"]) == (4, 28, 6, 20)
+    assert figure.n == 48
+    assert figure.hazard is not None
+    assert first["hazard_ratio"] == pytest.approx(figure.hazard.groups["ratio"].iloc[1])
+    model = models.cox_models(
+        compared, EVERYBODY, both, endpoint="RFS", covariates=["cohorts"],
+        landmark_days=60, firth=False,
+    )  # fmt: skip
+    assert (model.n, model.n_event) == (48, 10)

@@ -163,7 +163,10 @@ def test_two_selections_are_saved_compared_and_cleared(
     b = set(queries.subjects(short2025, CohortFilter(age_years=(0, 50)), variables)["patient_id"])
     numbers = test.table[0].value.set_index("")
     assert [int(n) for n in numbers.loc["Patients"]] == [len(a - b), len(b - a)]
-    assert f"{len(a & b)} patients are in both cohorts and in neither group." in said(test)
+    assert (
+        f"{len(a & b)} patients are in both cohorts and in neither group: the groups are"
+        in said(test)
+    )
     button(test, "clear_A").click().run()
     assert not test.exception
     assert {"cohort_a", "by"}.isdisjoint(test.query_params)
@@ -231,7 +234,7 @@ def test_what_is_wrong_in_a_link_is_said_and_the_rest_is_one_click_away(
 def test_a_link_can_filter_by_a_saved_cohort() -> None:
     test = run("pages/survival.py", BOTH | {"cohorts": "A"})
     assert not test.exception
-    assert "cohort A (Ph-negative · high risk) · **25 of 161 patients**" in said(test)
+    assert "cohort A (Ph-negative · high risk, not in B) · **25 of 161 patients**" in said(test)
 
 
 # Filters
@@ -317,3 +320,28 @@ def test_a_choice_stands_on_the_next_page_too() -> None:
     assert not test.exception
     assert "Characteristics by transplant" in said(test)
     assert test.selectbox(key="choice_by").value == "allosct"
+
+
+def test_a_cohort_inside_the_other_is_said_to_have_nothing_left() -> None:
+    query = {"cohort_a": "ph_status=negative", "cohort_b": "risk_group=high", "by": "cohorts"}
+    assert "All of cohort B is in the other one" in said(run("pages/survival.py", query))
+
+
+@pytest.mark.parametrize("landmark", [{}, {"landmark_days": "167"}])
+def test_no_landmark_is_said_to_cure_a_choice_by_what_came_later(landmark: dict[str, str]) -> None:
+    asked = {"allosct": "yes", "by": "mrd_after_cycle_1"} | landmark
+    text = said(run("pages/survival.py", asked))
+    assert "The filter on transplant also counts what came after" in text
+    assert "groups are as known on that day" not in text
+    words = next(c.value for c in run("pages/survival.py", asked).code)
+    assert "fair start line" not in words
+    assert ("chosen by what became known only later" in words) == bool(landmark)
+
+
+def test_words_follow_the_rule() -> None:
+    test = run("pages/mrd.py", {"study": "nguyen2026", "mrd_cutoff": "1e-5"})
+    words = next(c.value for c in test.code)
+    assert "found no cells" not in words
+    assert "the test was called negative in" in words
+    below = said(run("pages/mrd.py", {"mrd_below_lod": "negative"}))
+    assert "below LOD counts as negative, by the rule chosen" in below

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,15 +132,14 @@ def patients(
     only later is missing too, and a variable that changes has the level of that day.
     """
     rows = queries.model_rows(snapshot, cohort, variables, endpoint=endpoint)
-    named = dict.fromkeys([*([by] if by else []), *(name for name, _ in cohort)])
-    rows[_KNOWN] = np.nan
-    for variable in (variables[name] for name in named):
-        if variable.known == "at a day":
-            rows[_KNOWN] = np.fmax(rows[_KNOWN], since(rows, variable))
+    named = [*([by] if by else []), *(name for name, _ in cohort)]
+    rows[_KNOWN] = known_day(rows, variables.deciding(named))
     if landmark_days is not None:
         rows = landmark(rows, at=landmark_days, time=TIME, event=EVENT, known_day=_KNOWN).frame
     levels = {
-        v.name: _levels(rows, v, landmark_days) for v in variables.values() if v.kind != "number"
+        v.name: _levels(rows, v, variables, landmark_days)
+        for v in variables.values()
+        if v.kind != "number"
     }
     return rows.assign(**levels)
 
@@ -150,14 +149,25 @@ def since(rows: pd.DataFrame, variable: Variable) -> pd.Series:
     return rows[f"_since_{variable.name}"].astype("float64")
 
 
-def _levels(rows: pd.DataFrame, variable: Variable, landmark_days: int | None) -> pd.Series:
+def known_day(rows: pd.DataFrame, deciding: Iterable[Variable]) -> pd.Series:
+    """Return the day from the endpoint's origin on which all of some variables are known."""
+    known = pd.Series(np.nan, rows.index)
+    for variable in deciding:
+        if variable.known == "at a day":
+            known = np.fmax(known, since(rows, variable))
+    return known
+
+
+def _levels(
+    rows: pd.DataFrame, variable: Variable, variables: Dictionary, landmark_days: int | None
+) -> pd.Series:
     values = rows[variable.name]
     if landmark_days is not None and changes(variable):
         day = since(rows, variable)
         undated = (values == "yes") & day.isna()
         values = pd.Series(np.where(day <= landmark_days, "yes", "no"), rows.index).mask(undated)
-    elif landmark_days is not None and variable.known == "at a day":
-        values = values.mask(since(rows, variable) > landmark_days)
+    elif landmark_days is not None:
+        values = values.mask(known_day(rows, variables.deciding([variable.name])) > landmark_days)
     order = list(variable.compared) or [level.value for level in variable.levels]
     levels = [level for level in order if level != MISSING]
     return pd.Series(pd.Categorical(values, levels), rows.index)

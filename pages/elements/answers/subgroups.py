@@ -46,6 +46,8 @@ class ForestRows:
         Left out: known only after time starts, and no landmark is set.
     crowded : tuple of Variable
         Left out: more levels than `MOST_LEVELS`.
+    single : tuple of Variable
+        Left out: one level only among these patients.
     """
 
     comparison: Comparison
@@ -55,6 +57,7 @@ class ForestRows:
     small: tuple[tuple[str, str, int], ...]
     later: tuple[Variable, ...]
     crowded: tuple[Variable, ...]
+    single: tuple[Variable, ...]
 
 
 def subgroups(
@@ -75,7 +78,7 @@ def subgroups(
     if found is None:
         return None
     rows, chosen = found
-    split, later, crowded = _splits(rows, variables, by, landmark_days)
+    split, *left_out = _splits(rows, variables, by, landmark_days)
     frame = rows[[TIME, EVENT, GROUP]].join(pd.DataFrame(split, index=rows.index))
     small = []
     for name, column in split.items():
@@ -89,28 +92,30 @@ def subgroups(
         for name, column in split.items()
         for level in column.cat.categories
     }
-    return ForestRows(chosen, _drawn(answer, small), heads, levels, tuple(small), later, crowded)
+    return ForestRows(chosen, _drawn(answer, small), heads, levels, tuple(small), *left_out)
 
 
 def _splits(
     rows: pd.DataFrame, variables: Dictionary, by: str, landmark_days: int | None
-) -> tuple[dict[str, pd.Series], tuple[Variable, ...], tuple[Variable, ...]]:
-    """Return every variable as levels, and those left out: known later, too many levels."""
-    split, later, crowded = dict[str, pd.Series](), list[Variable](), list[Variable]()
+) -> tuple[dict[str, pd.Series], tuple[Variable, ...], tuple[Variable, ...], tuple[Variable, ...]]:
+    """Return every variable as levels, and those left out: known later, too many levels, one."""
+    split = dict[str, pd.Series]()
+    later, crowded, single = list[Variable](), list[Variable](), list[Variable]()
     for name, variable in variables.items():
         if name == by or variable.known == "with the outcome":
             continue
         number = variable.kind == "number"
         column = _at_median(rows[name]) if number else rows[name].cat.remove_unused_categories()
-        if len(column.cat.categories) < 2:
-            continue
         if known_later(variable) and landmark_days is None:
-            later.append(variable)
+            if len(column.cat.categories) > 1:
+                later.append(variable)
+        elif len(column.cat.categories) < 2:
+            single.append(variable)
         elif len(column.cat.categories) > MOST_LEVELS:
             crowded.append(variable)
         else:
             split[name] = column
-    return split, tuple(later), tuple(crowded)
+    return split, tuple(later), tuple(crowded), tuple(single)
 
 
 def _at_median(values: pd.Series) -> pd.Series:
