@@ -81,7 +81,7 @@ def test_1_survival_of_high_risk_by_mrd(user: User) -> None:
 def test_2_the_same_censored_at_transplant(user: User) -> None:
     user.pill("High", "59 of 161 patients")
     user.question("after cycle 1, censored at alloSCT")
-    user.reads("censored at alloSCT by MRD after cycle 1", "9 events", "Log-rank P = 0.002")
+    user.reads("censored at alloSCT, by MRD after cycle 1", "9 events", "Log-rank P = 0.002")
 
 
 def test_3_negativity_by_ph_status(user: User) -> None:

@@ -186,7 +186,7 @@ def _template(n_timepoints: int, height: int) -> dict[str, Any]:
             y=y(),
             y2="y2:Q",
             color=color,
-            opacity=alt.Opacity("pale:N", scale=pale, legend=None),
+            opacity=alt.Opacity("pale:O", scale=pale, legend=None),
             detail="f:O",
             tooltip=[alt.Tooltip("read:N", title="From"), patients],
         )
