@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from pages.elements.charts import scales
+from pages.elements.charts import listing, scales
 from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, wrap
 
 _SHAPES = {"red": "diamond", "violet": "diamond", "orange": "triangle-up", "gray": "cross"}
@@ -20,7 +20,6 @@ _SHAPES = {"red": "diamond", "violet": "diamond", "orange": "triangle-up", "gray
 _ROW_WIDTHS = (42, 19)
 _HEAD_WIDTHS = (72, 46)
 _TITLE_WIDTH = 38  # characters a line of the axis title on a phone
-_LINE = 13
 _GAP = 16  # pixels from the plot to the column on its right
 _PHONE_GAP = 12
 _PAPER, _COHORT = "Paper", "Cohort (95% CI)"
@@ -122,7 +121,7 @@ def _lines(rows: Sequence[Mapping[str, Any]], row_height: int) -> tuple[list[_Li
         if row["kind"] == "head" and lines:
             top += 0.2 * row_height
         # One height serves both widths: lines that only a phone needs stand closer.
-        more = max(_LINE * (len(wide) - 1), (_LINE - 3) * (len(narrow) - 1))
+        more = max(listing.LINE * (len(wide) - 1), (listing.LINE - 3) * (len(narrow) - 1))
         lines.append(_Line(row, top, top + row_height + more, "\n".join(wide), "\n".join(narrow)))
         top += row_height + more
     return lines, max(math.ceil(top), 1)
@@ -206,14 +205,6 @@ def _template(shape: _Shape) -> dict[str, Any]:
     return {**figure.to_dict(), "config": chart_config()}
 
 
-def _on(name: str) -> alt.Chart:
-    return alt.Chart(alt.NamedData(name=name))
-
-
-def _at(expression: str) -> Any:
-    return alt.value(alt.ExprRef(expression))
-
-
 def _x(field: str) -> alt.X:
     axis = alt.Axis(
         title=None,
@@ -229,67 +220,30 @@ def _x(field: str) -> alt.X:
 
 
 def _y(shape: _Shape, field: str = "y") -> alt.Y:
-    axis = alt.Axis(
-        labels=False,
-        ticks=False,
-        domain=False,
-        grid=False,
-        title=None,
-        **scales.extent(shape.left),
-    )
-    scale = alt.Scale(domain=[0, shape.height], reverse=True, nice=False)
-    return alt.Y(f"{field}:Q", scale=scale, axis=axis)
+    return listing.rows(shape.left, shape.height, field)
 
 
 def _mark_layers(shape: _Shape) -> list[alt.Chart]:
     y, ink, color = _y(shape), alt.value(INK), scales.color(shape.styles)
     marks = scales.mark(shape.styles)
     return [
-        _on("intervals")
+        listing.on("intervals")
         .mark_rule(strokeWidth=2)
         .encode(x=_x("low"), x2="high:Q", y=y, color=color),
         # Above the cohort's interval: on it, the thin line would not be seen.
-        _on("printed_intervals")
+        listing.on("printed_intervals")
         .mark_rule(strokeWidth=1, opacity=0.75, yOffset=-6)
         .encode(x=_x("low"), x2="high:Q", y=y, color=ink),
-        _on("values")
+        listing.on("values")
         .mark_point(filled=True, size=85, opacity=1)
         .encode(x=_x("value"), y=y, color=color, shape=marks),
-        _on("printed")
+        listing.on("printed")
         .mark_tick(orient="vertical", thickness=2, size=15, opacity=1)
         .encode(x=_x("value"), y=y, color=ink),
-        _on("keys")
+        listing.on("keys")
         .mark_point(filled=True, size=60, opacity=1)
-        .encode(x=_at(f"13 - {shape.left}"), y=y, color=color, shape=marks),
+        .encode(x=listing.at(f"13 - {shape.left}"), y=y, color=color, shape=marks),
     ]
-
-
-def _label(shape: _Shape, name: str, indent: int, **look: Any) -> alt.Chart:
-    text = f"({PHONE} ? datum.phone : datum.text)"
-    drawn: alt.Chart = (
-        _on(name)
-        .mark_text(
-            text=alt.ExprRef(text),
-            align="left",
-            baseline="middle",
-            lineBreak="\n",
-            lineHeight=_LINE,
-            dy=alt.ExprRef(f"-{_LINE / 2} * (length(split({text}, '\\n')) - 1)"),
-            **look,
-        )
-        .encode(x=_at(f"{indent} - {shape.left}"), y=_y(shape), color=alt.value(INK))
-    )
-    return drawn
-
-
-def _cell(name: str, text: str, x: str, y: Any, **look: Any) -> alt.Chart:
-    options = {"align": "left", "baseline": "middle", **look}
-    drawn: alt.Chart = (
-        _on(name)
-        .mark_text(text=alt.ExprRef(text), **options)
-        .encode(x=_at(x), y=y, color=alt.value(INK))
-    )
-    return drawn
 
 
 def _wide(field: str) -> str:
@@ -304,12 +258,12 @@ def _cohort_x(shape: _Shape) -> str:
 def _text_layers(shape: _Shape) -> list[alt.Chart]:
     y = _y(shape)
     return [
-        _label(shape, "heads", 0, fontWeight=600, fontSize=12.5),
-        _cell("heads", _wide("paper"), f"width + {_GAP}", y, opacity=0.75),
-        _label(shape, "rows", shape.indent),
-        _cell("rows", _wide("n"), "-14", y, align="right"),
-        _cell("rows", _wide("paper"), f"width + {_GAP}", y),
-        _cell("rows", "datum.cohort", _cohort_x(shape), y),
+        listing.label("heads", 0, shape.left, _y(shape), fontWeight=600, fontSize=12.5),
+        listing.cell("heads", _wide("paper"), f"width + {_GAP}", y, opacity=0.75),
+        listing.label("rows", shape.indent, shape.left, _y(shape)),
+        listing.cell("rows", _wide("n"), "-14", y, align="right"),
+        listing.cell("rows", _wide("paper"), f"width + {_GAP}", y),
+        listing.cell("rows", "datum.cohort", _cohort_x(shape), y),
     ]
 
 
@@ -318,22 +272,22 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
     top, ink, bold = alt.value(-14), alt.value(INK), {"fontWeight": 600}
     # The plot of a phone is narrower than the key, which then starts over the labels.
     key = f"({PHONE} ? 2 - {shape.left} : 1)"
-    paper = _at(
+    paper = listing.at(
         f"width + ({PHONE} ? {_PHONE_GAP + shape.cohort} : {_GAP + shape.paper + shape.cohort})"
     )
     return [
-        _cell("columns", _wide("n"), "-14", top, align="right", **bold),
-        _cell("columns", _wide("paper"), f"width + {_GAP}", top, **bold),
-        _cell("columns", "datum.cohort", _cohort_x(shape), top, **bold),
-        _on("columns")
+        listing.cell("columns", _wide("n"), "-14", top, align="right", **bold),
+        listing.cell("columns", _wide("paper"), f"width + {_GAP}", top, **bold),
+        listing.cell("columns", "datum.cohort", _cohort_x(shape), top, **bold),
+        listing.on("columns")
         .mark_rule(strokeWidth=2)
-        .encode(x=_at(key), y=alt.value(-21), y2=alt.value(-7), color=ink),
-        _cell("columns", "'published'", f"{key} + 8", top, opacity=0.75),
-        _on("columns")
+        .encode(x=listing.at(key), y=alt.value(-21), y2=alt.value(-7), color=ink),
+        listing.cell("columns", "'published'", f"{key} + 8", top, opacity=0.75),
+        listing.on("columns")
         .mark_point(filled=True, size=60, opacity=1, shape="circle")
-        .encode(x=_at(f"{key} + 76"), y=top, color=ink),
-        _cell("columns", "'cohort'", f"{key} + 86", top, opacity=0.75),
-        _cell(
+        .encode(x=listing.at(f"{key} + 76"), y=top, color=ink),
+        listing.cell("columns", "'cohort'", f"{key} + 86", top, opacity=0.75),
+        listing.cell(
             "columns",
             f"{PHONE} ? datum.title_phone : datum.title",
             f"{PHONE} ? width : width / 2",
@@ -341,10 +295,10 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
             align=alt.ExprRef(f"{PHONE} ? 'right' : 'center'"),
             opacity=0.85,
             lineBreak="\n",
-            lineHeight=_LINE,
+            lineHeight=listing.LINE,
         ),
         # Nothing to see: it keeps the room of the last column, however short its texts are.
-        _on("columns").mark_point(opacity=0, size=1).encode(x=paper, y=top, color=ink),
+        listing.on("columns").mark_point(opacity=0, size=1).encode(x=paper, y=top, color=ink),
     ]
 
 
@@ -358,11 +312,11 @@ def _hover(shape: _Shape) -> alt.Chart:
         alt.Tooltip("cohort:N", title=_COHORT),
     ]
     drawn: alt.Chart = (
-        _on("rows")
+        listing.on("rows")
         .mark_rect(opacity=0)
         .encode(
-            x=_at(f"-{shape.left}"),
-            x2=_at(f"{_cohort_x(shape)} + {shape.cohort}"),
+            x=listing.at(f"-{shape.left}"),
+            x2=listing.at(f"{_cohort_x(shape)} + {shape.cohort}"),
             y=_y(shape, "top"),
             y2="bottom:Q",
             color=alt.value(INK),

@@ -11,11 +11,11 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from pages.elements.charts import scales
+from pages.elements.charts import listing
 from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, wrap
 
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
-_ROW, _LINE = 21, 13  # pixels of a row, of a further line
+_ROW = 21  # pixels
 _WIDTHS = {"row": (34, 20), "head": (60, 44), "all": (34, 19)}
 _GROUP_WIDTH = 12  # characters a line of a group's name above its column
 _RATIO, _PHONE_RATIO = "Hazard ratio (95% CI)", "HR (95% CI)"
@@ -109,7 +109,7 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> tuple[list[_Line], int]:
         if row["kind"] == "head":
             top += 0.2 * _ROW
         # One height serves both widths: lines that only a phone needs stand closer.
-        more = max(_LINE * (len(wide) - 1), (_LINE - 3) * (len(narrow) - 1))
+        more = max(listing.LINE * (len(wide) - 1), (listing.LINE - 3) * (len(narrow) - 1))
         lines.append(_Line(row, top, top + _ROW + more, "\n".join(wide), "\n".join(narrow)))
         top += _ROW + more
     return lines, max(math.ceil(top), 1)
@@ -208,14 +208,6 @@ def _template(shape: _Shape) -> dict[str, Any]:
     return {**figure.to_dict(), "config": chart_config()}
 
 
-def _on(name: str) -> alt.Chart:
-    return alt.Chart(alt.NamedData(name=name))
-
-
-def _at(expression: str) -> Any:
-    return alt.value(alt.ExprRef(expression))
-
-
 def _x(shape: _Shape, field: str) -> alt.X:
     low, high = shape.domain
     axis = alt.Axis(
@@ -235,16 +227,7 @@ def _x(shape: _Shape, field: str) -> alt.X:
 
 
 def _y(shape: _Shape, field: str = "y") -> alt.Y:
-    axis = alt.Axis(
-        labels=False,
-        ticks=False,
-        domain=False,
-        grid=False,
-        title=None,
-        **scales.extent(shape.left),
-    )
-    scale = alt.Scale(domain=[0, shape.height], reverse=True, nice=False)
-    return alt.Y(f"{field}:Q", scale=scale, axis=axis)
+    return listing.rows(shape.left, shape.height, field)
 
 
 def _mark_layers(shape: _Shape) -> list[alt.Chart]:
@@ -253,53 +236,25 @@ def _mark_layers(shape: _Shape) -> list[alt.Chart]:
     size = alt.Size("size:Q", scale=None, legend=None)
     one = alt.X(datum=1, scale=alt.Scale(type="log", domain=list(shape.domain), nice=False))
     triangles = [
-        _on("clipped")
+        listing.on("clipped")
         .transform_filter(f"datum.end == '{end}'")
         .mark_point(filled=True, size=45, opacity=1, shape=f"triangle-{end}")
         .encode(x=_x(shape, "value"), y=y, color=ink)
         for end in ("left", "right")
     ]
     return [
-        _on("columns").mark_rule(strokeWidth=1).encode(x=one, color=ink, **ends),
-        _on("overall")
+        listing.on("columns").mark_rule(strokeWidth=1).encode(x=one, color=ink, **ends),
+        listing.on("overall")
         .mark_rule(strokeWidth=1, strokeDash=[2, 3], opacity=0.75)
         .encode(x=_x(shape, "value"), color=ink, **ends),
-        _on("intervals")
+        listing.on("intervals")
         .mark_rule(strokeWidth=1.5)
         .encode(x=_x(shape, "low"), x2="high:Q", y=y, color=ink),
-        _on("values")
+        listing.on("values")
         .mark_point(filled=True, opacity=1, shape="square")
         .encode(x=_x(shape, "value"), y=y, color=ink, size=size),
         *triangles,
     ]
-
-
-def _label(shape: _Shape, name: str, indent: int, **look: Any) -> alt.Chart:
-    text = f"({PHONE} ? datum.phone : datum.text)"
-    drawn: alt.Chart = (
-        _on(name)
-        .mark_text(
-            text=alt.ExprRef(text),
-            align="left",
-            baseline="middle",
-            lineBreak="\n",
-            lineHeight=_LINE,
-            dy=alt.ExprRef(f"-{_LINE / 2} * (length(split({text}, '\\n')) - 1)"),
-            **look,
-        )
-        .encode(x=_at(f"{indent} - {shape.left}"), y=_y(shape), color=alt.value(INK))
-    )
-    return drawn
-
-
-def _cell(name: str, text: str, x: str, y: Any, **look: Any) -> alt.Chart:
-    options = {"align": "left", "baseline": "middle", **look}
-    drawn: alt.Chart = (
-        _on(name)
-        .mark_text(text=alt.ExprRef(text), **options)
-        .encode(x=_at(x), y=y, color=alt.value(INK))
-    )
-    return drawn
 
 
 def _wide(text: str) -> str:
@@ -323,12 +278,12 @@ def _text_layers(shape: _Shape) -> list[alt.Chart]:
     first, second, ratio, test = _places(shape)
     weight = alt.ExprRef("datum.weight")
     return [
-        _label(shape, "heads", 0, fontWeight=600, fontSize=12.5),
-        _label(shape, "rows", _INDENT, fontWeight=weight),
-        _cell("rows", _wide("datum.first"), first, y, align="right", fontWeight=weight),
-        _cell("rows", _wide("datum.second"), second, y, align="right", fontWeight=weight),
-        _cell("rows", "datum.ratio", ratio, y, fontWeight=weight),
-        _cell("heads", _wide("datum.p"), test, y),
+        listing.label("heads", 0, shape.left, _y(shape), fontWeight=600, fontSize=12.5),
+        listing.label("rows", _INDENT, shape.left, _y(shape), fontWeight=weight),
+        listing.cell("rows", _wide("datum.first"), first, y, align="right", fontWeight=weight),
+        listing.cell("rows", _wide("datum.second"), second, y, align="right", fontWeight=weight),
+        listing.cell("rows", "datum.ratio", ratio, y, fontWeight=weight),
+        listing.cell("heads", _wide("datum.p"), test, y),
     ]
 
 
@@ -336,14 +291,16 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
     """Heads of the columns, and below the axis what its two sides mean."""
     first, second, ratio, test = _places(shape)
     top, ink, bold = alt.value(-20), alt.value(INK), {"fontWeight": 600}
-    several = {"lineBreak": "\n", "lineHeight": _LINE}
+    several = {"lineBreak": "\n", "lineHeight": listing.LINE}
     marks = [
-        _on("columns")
+        listing.on("columns")
         .mark_point(
             filled=True, size=60, shape=style.symbol, opacity=alt.ExprRef(f"{PHONE} ? 0 : 1")
         )
         .encode(
-            x=_at(f"{PHONE} ? 0 : {x} - {head + 7}"), y=alt.value(-20), color=alt.value(style.color)
+            x=listing.at(f"{PHONE} ? 0 : {x} - {head + 7}"),
+            y=alt.value(-20),
+            color=alt.value(style.color),
         )
         for style, x, head in zip(shape.styles, (first, second), shape.heads, strict=True)
     ]
@@ -353,13 +310,19 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
     end = f"({PHONE} ? {ratio} + {shape.ratio} : {test} + {shape.test})"
     return [
         *marks,
-        _cell("columns", _wide("datum.first"), first, top, align="right", **bold, **several),
-        _cell("columns", _wide("datum.second"), second, top, align="right", **bold, **several),
-        _cell("columns", f"{PHONE} ? '{_PHONE_RATIO}' : '{_RATIO}'", ratio, top, **bold),
-        _cell("columns", _wide("'P\\ninteraction'"), test, top, **bold, **several),
-        _cell("favours", _wide("datum.left"), "width / 2 - 8", below, align="right", **sides),
-        _cell("favours", _wide("datum.right"), "width / 2 + 8", below, **sides),
-        _on("columns").mark_point(opacity=0, size=1).encode(x=_at(end), y=top, color=ink),
+        listing.cell("columns", _wide("datum.first"), first, top, align="right", **bold, **several),
+        listing.cell(
+            "columns", _wide("datum.second"), second, top, align="right", **bold, **several
+        ),
+        listing.cell("columns", f"{PHONE} ? '{_PHONE_RATIO}' : '{_RATIO}'", ratio, top, **bold),
+        listing.cell("columns", _wide("'P\\ninteraction'"), test, top, **bold, **several),
+        listing.cell(
+            "favours", _wide("datum.left"), "width / 2 - 8", below, align="right", **sides
+        ),
+        listing.cell("favours", _wide("datum.right"), "width / 2 + 8", below, **sides),
+        listing.on("columns")
+        .mark_point(opacity=0, size=1)
+        .encode(x=listing.at(end), y=top, color=ink),
     ]
 
 
@@ -375,11 +338,11 @@ def _hover(shape: _Shape) -> alt.Chart:
         alt.Tooltip("ratio:N", title=_RATIO),
     ]
     drawn: alt.Chart = (
-        _on("rows")
+        listing.on("rows")
         .mark_rect(opacity=0)
         .encode(
-            x=_at(f"-{shape.left}"),
-            x2=_at(f"{ratio} + {shape.ratio}"),
+            x=listing.at(f"-{shape.left}"),
+            x2=listing.at(f"{ratio} + {shape.ratio}"),
             y=_y(shape, "top"),
             y2="bottom:Q",
             color=alt.value(INK),
