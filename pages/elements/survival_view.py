@@ -342,8 +342,8 @@ def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: Landmark, n_later
         why += "." if later else "; groups are as known on that day."
     if n_later:
         text += f"; {wording.count(n_later, 'patient')} changed group later and stay as on that day"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{text}. {why}", width="stretch" if n == 0 else "content")
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.markdown(f"{text}. {why}", width="stretch")
         if n:
             with st.popover("List them"):
                 st.markdown(_reasons("Why", {str(k): int(v) for k, v in reasons.items()}))
