@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import calendar
+import datetime
+import re
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from data.importing.problems import Problem, Severity
+from data.importing.check_columns import check_columns
+from data.importing.check_endpoints import check_endpoints
+from data.importing.check_samples import check_samples
+from data.importing.findings import Findings, at, shown, true
+from data.importing.problems import Problem
 from data.importing.read import Tables
+from data.importing.tables import STORED
+
+_KEYS = {
+    "patients": ["patient_id"],
+    "outcomes": ["patient_id"],
+    "given_endpoints": ["patient_id", "endpoint"],
+}
+"""What no two rows of a table share."""
 
 _FEATURES = ("hypodiploid", "complex_karyotype", "kmt2a_rearranged", "ph_like", "tp53_mutated")
 
@@ -20,6 +36,19 @@ _ORDERS: tuple[tuple[str, str, str], ...] = (
     ("last_follow_up_day", "death_day", "Nobody is seen after the death."),
 )
 
+_EVENTS = (
+    ("cr_achieved", "cr_day", "remission", None),
+    ("relapsed", "relapse_day", "relapse", "relapse_site"),
+    ("died", "death_day", "death", "death_cause"),
+)
+"""Whether an event happened, its day, its name, and what is only said of it if it did."""
+
+_PH_IN_WORDS = re.compile(r"9;22|bcr[:/-]*abl|philadelphia|\bph\+|\bph[- ]?pos", re.IGNORECASE)
+_DENIED = re.compile(r"\b(no|not|neg\w*|without|absent|ohne|kein\w*)\b|like", re.IGNORECASE)
+
+_WHICH = "Check which of the two is right."
+_LONG_AFTER_CUTOFF = 31
+
 
 def check(tables: Tables) -> list[Problem]:
     """Return every problem between the rows of a study that was read.
@@ -27,173 +56,246 @@ def check(tables: Tables) -> list[Problem]:
     Parameters
     ----------
     tables : Tables
-        As `data.importing.read.read_folder` returns it, possibly with tables or columns missing.
+        As `data.importing.read` returns it, possibly with columns missing.
     """
-    frames = {name: frame for name, frame in tables.frames.items() if "patient_id" in frame.columns}
-    found: list[Problem] = []
-    for name in ("patients", "outcomes"):
-        if name in frames:
-            found += _repeated(f"{name}.csv", frames[name])
-    if "patients" in frames:
-        known = set(frames["patients"]["patient_id"].dropna())
-        for name, frame in frames.items():
-            found += _orphans(f"{name}.csv", frame, known)
-        found += _conflicts(frames["patients"])
-    if "outcomes" in frames:
-        found += _orders(frames["outcomes"])
-        found += _after_death(frames)
-    if "patients" in frames and "outcomes" in frames:
-        found += _without_outcome(frames)
-    if "mrd_assessments" in frames:
-        found += _samples(frames["mrd_assessments"], tables)
-    return found
+    found = Findings(tables)
+    for name in STORED:
+        _repeated(found, name)
+        _orphans(found, name)
+    _orders(found)
+    _events(found)
+    _after_death(found)
+    _without_outcome(found)
+    _after_cutoff(found)
+    _conflicts(found)
+    _risk_groups(found)
+    _courses(found)
+    check_samples(found)
+    check_endpoints(found)
+    check_columns(found)
+    return found.problems
 
 
-def _repeated(file: str, frame: pd.DataFrame) -> Iterator[Problem]:
-    first: dict[str, int] = {}
-    values = dict(
-        zip(frame.index, frame.drop(columns="patient_id").astype(str).values.tolist(), strict=True)
-    )
-    for row, patient in frame["patient_id"].dropna().items():
-        number = int(str(row))
-        if patient in first:
-            same = values[number] == values[first[patient]]
-            what = f"the patient stands already in row {first[patient]}" + (
-                "." if same else ", with other values."
-            )
-            yield Problem("fatal", file, number, "patient_id", patient, what, "Keep one of them.")
-        first.setdefault(patient, number)
+def _repeated(found: Findings, table: str) -> None:
+    """Two rows of one patient in a table that has one row per patient."""
+    key, frame = _KEYS.get(table, []), found[table]
+    if not key or not {*key} <= {*frame.columns}:
+        return
+    sheets = {name: found.tables.place(name)[0] for name in ("patients", "outcomes")}
+    if sheets["patients"] == sheets["outcomes"]:
+        # A sheet with one row per patient feeds both tables: one finding for its row is enough.
+        if table == "outcomes":
+            return
+        if table == "patients" and frame.index.equals(found["outcomes"].index):
+            frame = pd.concat([frame, found["outcomes"].drop(columns="patient_id")], axis=1)
+    repeated = frame.duplicated(key).to_numpy() & frame["patient_id"].notna().to_numpy()
+    if not repeated.any():
+        return
+    groups = frame.groupby(key, observed=True, sort=False).ngroup().to_numpy()
+    _, firsts = np.unique(groups[groups >= 0], return_index=True)
+    first = np.flatnonzero(groups >= 0)[firsts]
+
+    def said(positions: np.ndarray[Any, Any]) -> list[str]:
+        return [_against(found, frame, int(p), int(first[groups[p]])) for p in positions]
+
+    what, remedy = "the patient stands already in an earlier row.", "Keep one of them."
+    found.rows("fatal", table, "patient_id", repeated, what, remedy, each=said)
 
 
-def _orphans(file: str, frame: pd.DataFrame, known: set[str]) -> Iterator[Problem]:
-    for row, patient in frame["patient_id"].dropna().items():
-        if patient not in known:
-            what, remedy = "no such patient in patients.csv.", "Add the patient or remove the row."
-            yield Problem("fatal", file, int(str(row)), "patient_id", patient, what, remedy)
+def _against(found: Findings, frame: pd.DataFrame, row: int, first: int) -> str:
+    differ = [str(c) for c in frame if shown(frame[c].iat[row]) != shown(frame[c].iat[first])]
+    names = [found.name("patients" if c in found["patients"] else "outcomes", c) for c in differ]
+    values = f"with other values of {', '.join(names)}" if differ else "with the same values"
+    return f"the patient stands already in row {frame.index[first]}, {values}."
 
 
-def _orders(outcomes: pd.DataFrame) -> Iterator[Problem]:
+def _orphans(found: Findings, table: str) -> None:
+    if table == "patients" or not (found.has(table) and "patient_id" in found["patients"]):
+        return
+    rows = (found.patient(table) < 0) & found[table]["patient_id"].notna().to_numpy()
+    what = f"no such patient in {found.tables.place('patients')[0]}."
+    remedy = "Add the patient or remove the row."
+    found.rows("fatal", table, "patient_id", rows, what, remedy)
+
+
+def _orders(found: Findings) -> None:
+    outcomes = found["outcomes"]
     for earlier, later, rule in _ORDERS:
-        if earlier not in outcomes or later not in outcomes:
+        if not found.has("outcomes", earlier, later):
             continue
-        wrong = (outcomes[later] < outcomes[earlier]).fillna(False)
+        wrong = outcomes[later] < outcomes[earlier]
         # On the day of remission there is no relapse either: it would be a relapse-free time of 0.
         if (earlier, later) == ("cr_day", "relapse_day"):
-            wrong |= (outcomes[later] == outcomes[earlier]).fillna(False)
-        for row, values in outcomes[wrong].iterrows():
-            what = (
-                f"patient {values['patient_id']}: {later} {values[later]} is not after "
-                f"{earlier} {values[earlier]}."
+            wrong |= outcomes[later] == outcomes[earlier]
+        name = found.name("outcomes", earlier)
+        what = f"{found.name('outcomes', later)} is not after {name}."
+        remedy, beside = f"{rule} Correct one of them.", [(name, outcomes[earlier])]
+        found.rows("fatal", "outcomes", later, wrong, what, remedy, beside=beside)
+
+
+def _events(found: Findings) -> None:
+    """Events without a day, days of events that did not happen, details of such events."""
+    outcomes = found["outcomes"]
+    for happened, day, event, detail in _EVENTS:
+        if found.has("outcomes", happened):
+            undated = outcomes[happened]
+            if day in outcomes:
+                undated = undated & outcomes[day].isna()
+                what = f"it says that there was no {event}, and there is a day of it."
+                rows, remedy = ~outcomes[happened] & outcomes[day].notna(), "Correct one of them."
+                beside = [(found.name("outcomes", day), outcomes[day])]
+                found.rows("warning", "outcomes", happened, rows, what, remedy, beside=beside)
+            what = f"a {event} whose day is not known: time to it cannot be given."
+            found.rows(
+                "warning", "outcomes", happened, undated, what, "Add the day if it is known."
             )
-            remedy = f"{rule} Correct one of them."
-            value = str(values[later])
-            yield Problem("fatal", "outcomes.csv", int(str(row)), later, value, what, remedy)
+        if detail and found.has("outcomes", detail) and (happened in outcomes or day in outcomes):
+            none = pd.Series(True, index=outcomes.index)
+            if day in outcomes:
+                none &= outcomes[day].isna()
+            if happened in outcomes:
+                none &= ~outcomes[happened].fillna(False)
+            what = f"this is said of a {event}, and there was none."
+            rows = none & outcomes[detail].notna()
+            found.rows("warning", "outcomes", detail, rows, what, "Add the event or its day.")
 
 
-def _after_death(frames: dict[str, pd.DataFrame]) -> Iterator[Problem]:
-    outcomes = frames["outcomes"]
-    if "death_day" not in outcomes:
+def _after_death(found: Findings) -> None:
+    if not found.has("outcomes", "death_day"):
         return
-    death = outcomes.drop_duplicates("patient_id").set_index("patient_id")["death_day"].dropna()
-    for name, column in (("mrd_assessments", "day"), ("treatments", "start_day")):
-        frame = frames.get(name)
-        if frame is None or column not in frame:
+    outcomes = found["outcomes"]
+    outcomes = outcomes.assign(patient=found.patient("outcomes")).drop_duplicates("patient")
+    death = outcomes[outcomes["patient"] >= 0].set_index("patient")["death_day"]
+    for table, column in (("mrd_assessments", "day"), ("treatments", "start_day")):
+        if not found.has(table, column):
             continue
-        died = frame["patient_id"].map(death.astype("float"))
-        late = (frame[column].astype("Float64") > died).fillna(False).astype(bool)
-        for row, values in frame[late].iterrows():
-            what = (
-                f"{column} {values[column]} is after the death of patient {values['patient_id']}."
-            )
-            yield Problem(
-                "fatal",
-                f"{name}.csv",
-                int(str(row)),
-                column,
-                str(values[column]),
-                what,
-                "Correct one of the days.",
-            )
+        died = death.reindex(found.patient(table)).set_axis(found[table].index)
+        name = found.name("outcomes", "death_day")
+        what = f"{found.name(table, column)} is after the death of the patient."
+        rows, remedy = found[table][column] > died, "Correct one of the days."
+        found.rows("fatal", table, column, rows, what, remedy, beside=[(name, died)])
 
 
-def _without_outcome(frames: dict[str, pd.DataFrame]) -> Iterator[Problem]:
-    followed = set(frames["outcomes"]["patient_id"].dropna())
-    for row, patient in frames["patients"]["patient_id"].dropna().items():
-        if patient not in followed:
-            what = "the patient has no row in outcomes.csv and is in no survival analysis."
-            yield Problem(
-                "warning",
-                "patients.csv",
-                int(str(row)),
-                "patient_id",
-                patient,
-                what,
-                "Add the row.",
-            )
+def _without_outcome(found: Findings) -> None:
+    followed = np.zeros(len(found["patients"]) + 1, dtype=bool)
+    for table in ("outcomes", "given_endpoints"):
+        if found.has(table):
+            followed[found.patient(table)] = True
+    if not found.has("patients"):
+        return
+    if not followed[:-1].any():
+        what = "nobody has an outcome: there is no survival analysis."
+        found.column("note", "patients", "patient_id", what, "Bring outcomes, if there are any.")
+        return
+    what = f"the patient has no row in {found.tables.place('outcomes')[0]} and is in no survival analysis."
+    found.rows("warning", "patients", "patient_id", ~followed[:-1], what, "Add the row.")
 
 
-def _conflicts(patients: pd.DataFrame) -> Iterator[Problem]:
-    def said(
-        severity: Severity, rows: pd.Series[bool], column: str, what: str, remedy: str
-    ) -> Iterator[Problem]:
-        for row, value in patients.loc[rows.fillna(False).astype(bool), column].items():
-            shown = {True: "yes", False: "no"}.get(value, str(value))
-            yield Problem(severity, "patients.csv", int(str(row)), column, shown, what, remedy)
-
-    if {"ph_status", "t_9_22"} <= set(patients.columns):
-        rows = (patients["ph_status"] == "positive") & ~patients["t_9_22"].astype("boolean")
-        what = "Ph-positive, but no t(9;22) on karyotype. Ph status is taken as given."
-        yield from said("warning", rows, "t_9_22", what, "Check which of the two is right.")
-    if "age_years" in patients:
-        what = "ages above 89 are stored as 90 and shown as 90+."
-        yield from said("note", patients["age_years"] > 89, "age_years", what, "Nothing to do.")
-    if {"risk_group", "ph_status"} <= set(patients.columns):
-        high = patients.reindex(columns=list(_FEATURES)).astype("boolean").fillna(False).any(axis=1)
-        derived = (
-            high.map({True: "high", False: "standard"})
-            .where(patients["ph_status"] != "positive", "Ph-positive")
-            .astype("string")
-        )
-        given = patients["risk_group"]
-        # Only a contradiction counts: a missing feature makes the derived group unknown, not wrong.
-        complete = patients.reindex(columns=list(_FEATURES)).notna().all(axis=1)
-        sure = high | complete | (derived == "Ph-positive")
-        rows = given.notna() & (given != "unknown") & sure & (given != derived)
-        what = "the study’s risk group and the one derived from its features disagree."
-        yield from said(
-            "warning", rows, "risk_group", what, "Check the features; the derived one is shown."
-        )
+def _after_cutoff(found: Findings) -> None:
+    """Follow-up that ends long after the day on which the data were closed."""
+    last, cutoff = _last_day(found.tables.study.get("data_cutoff")), found.tables.day_zero
+    if last is None or cutoff is None or not found.has("outcomes", "last_follow_up_day"):
+        return
+    days = at(found["outcomes"]["last_follow_up_day"], np.arange(len(found["outcomes"])))
+    seen = days.astype("Float64").to_numpy(float, na_value=np.nan)
+    seen = seen + at(cutoff, found.patient("outcomes")).to_numpy(float)
+    what = f"the last follow-up is more than {_LONG_AFTER_CUTOFF} days after the data cut-off."
+    rows, remedy = seen > last + _LONG_AFTER_CUTOFF, "Check the date, or correct data_cutoff."
+    found.rows("warning", "outcomes", "last_follow_up_day", rows, what, remedy)
 
 
-def _samples(samples: pd.DataFrame, tables: Tables) -> Iterator[Problem]:
-    file = "mrd_assessments.csv"
-    key = [c for c in ("patient_id", "day", "assay", "material", "target") if c in samples]
-    for row in samples.index[samples.duplicated(key)]:
-        what, remedy = "the same sample stands twice.", "Remove one of the rows."
-        yield Problem("warning", file, int(row), None, None, what, remedy)
-    if "call" in samples and "lod_fraction" in samples:
-        rows = (samples["call"] == "below LOD") & samples["lod_fraction"].isna()
-        for row in samples.index[rows.fillna(False).astype(bool)]:
-            what, remedy = "below the limit of detection, without that limit.", "Give lod_fraction."
-            yield Problem("warning", file, int(row), "lod_fraction", None, what, remedy)
-    if "timepoint" in samples:
-        labels = [window["label"] for window in tables.study["timepoints"]]
-        named = samples["timepoint"].dropna()
-        for row, label in named[~named.isin(labels)].items():
-            what = f"the study has no such timepoint ({', '.join(labels) or 'none'})."
-            yield Problem(
-                "fatal",
-                file,
-                int(str(row)),
-                "timepoint",
-                label,
-                what,
-                "Leave it empty for the window rule, or add the timepoint to study.json.",
-            )
-    for window in tables.study["timepoints"] if len(samples) else ():
-        in_window = samples.get("day", pd.Series(dtype="Int64")).between(
-            window["first_day"], window["last_day"]
-        )
-        if not in_window.any() and "timepoint" not in samples:
-            what = f"no sample lies in the window of ‘{window['label']}’."
-            yield Problem("note", file, None, "day", None, what, "Check the windows in study.json.")
+def _last_day(cutoff: object) -> int | None:
+    """Return the last day of a data cut-off written as year, month or day, as a day of the calendar."""
+    parts = re.fullmatch(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", str(cutoff or ""))
+    if not parts:
+        return None
+    year, month = int(parts[1]), int(parts[2] or 12)
+    try:
+        day = int(parts[3] or calendar.monthrange(year, month)[1])
+        return datetime.date(year, month, day).toordinal()
+    except ValueError:
+        return None
+
+
+def _conflicts(found: Findings) -> None:
+    """Report what cannot both be true of a patient's genetics."""
+    _karyotypes(found)
+    patients, remedy = found["patients"], _WHICH
+    if found.has("patients", "ph_status", "cytogenetics"):
+        texts = [str(text) for text in patients["cytogenetics"].cat.categories]
+        said = [text for text in texts if _PH_IN_WORDS.search(text) and not _DENIED.search(text)]
+        what = "Ph-negative, but the cytogenetics speak of BCR::ABL1. Ph status is taken as given."
+        rows = (patients["ph_status"] == "negative") & patients["cytogenetics"].isin(said)
+        found.rows("warning", "patients", "cytogenetics", rows, what, remedy)
+    if found.has("patients", "ph_status", "ph_like"):
+        what = "Ph-like and Ph-positive exclude each other. The risk group is Ph-positive."
+        rows = (patients["ph_status"] == "positive") & patients["ph_like"]
+        found.rows("warning", "patients", "ph_like", rows, what, remedy)
+    if found.has("patients", "ph_like", "ph_like_class"):
+        what = "a class of Ph-like, but not Ph-like."
+        rows = patients["ph_like_class"].notna() & ~patients["ph_like"]
+        found.rows("warning", "patients", "ph_like_class", rows, what, remedy)
+
+
+def _karyotypes(found: Findings) -> None:
+    """Report translocations of the study's own columns that Ph status or KMT2A contradict."""
+    patients = found["patients"]
+    for name, spec in found.tables.own.items():
+        match = re.search(r"(^|_)t_?(9_?22|4_?11)(_|$)", name)
+        if not match or spec["kind"] != "boolean" or name not in patients:
+            continue
+        there = patients[name]
+        if match[2].startswith("9") and "ph_status" in patients:
+            what = "Ph-positive, but no t(9;22) on karyotype. Ph status is taken as given."
+            rows = (patients["ph_status"] == "positive") & ~there
+            found.rows("warning", "patients", name, rows, what, _WHICH)
+            what = "Ph-negative, but t(9;22) on karyotype. Ph status is taken as given."
+            rows = (patients["ph_status"] == "negative") & there
+            found.rows("warning", "patients", name, rows, what, _WHICH)
+        elif match[2].startswith("4") and "kmt2a_rearranged" in patients:
+            what = "t(4;11) on karyotype, but KMT2A is not rearranged."
+            rows = there & ~patients["kmt2a_rearranged"]
+            found.rows("warning", "patients", name, rows, what, _WHICH)
+
+
+def _risk_groups(found: Findings) -> None:
+    if not found.has("patients", "risk_group", "ph_status"):
+        return
+    patients = found["patients"]
+    features = patients.reindex(columns=list(_FEATURES)).astype("boolean")
+    high = true(features.fillna(False).any(axis=1))
+    ph = true(patients["ph_status"] == "positive")
+    derived = np.where(ph, "Ph-positive", np.where(high, "high", "standard"))
+    given = patients["risk_group"].astype("object")
+    # Only a contradiction counts: a missing feature makes the derived group unknown, not wrong.
+    sure = high | true(features.notna().all(axis=1)) | ph
+    rows = given.notna() & (given != "unknown") & sure & (given != derived)
+    what = "the study’s risk group and the one derived from its features disagree."
+    remedy = "Check the features; the derived one is shown."
+    found.rows("warning", "patients", "risk_group", rows, what, remedy)
+
+
+def _courses(found: Findings) -> None:
+    courses = found["treatments"]
+    if found.has("treatments", "start_day", "end_day"):
+        name = found.name("treatments", "start_day")
+        what, remedy = "the course ends before it starts.", "Correct one of the days."
+        rows, beside = courses["end_day"] < courses["start_day"], [(name, courses["start_day"])]
+        found.rows("warning", "treatments", "end_day", rows, what, remedy, beside=beside)
+    if not found.has("treatments", "kind"):
+        return
+    cellular = courses["kind"].isin(["alloSCT", "CAR-T"])
+    undated = cellular & (courses["start_day"].isna() if "start_day" in courses else True)
+    what = "the day is not known: what is counted from it or until it leaves the patient out."
+    found.rows("warning", "treatments", "kind", undated, what, "Add the day if it is known.")
+    if not (found.has("treatments", "start_day") and found.has("outcomes", "cr_day")):
+        return
+    outcomes = found["outcomes"].assign(patient=found.patient("outcomes"))
+    outcomes = outcomes[outcomes["patient"] >= 0].drop_duplicates("patient")
+    remission = outcomes.set_index("patient")["cr_day"].reindex(found.patient("treatments"))
+    remission = remission.set_axis(courses.index)
+    # One before day 0 belongs to an earlier line of treatment.
+    early = cellular & (courses["start_day"] >= 0) & (courses["start_day"] < remission)
+    what = "it comes before the first remission and does not count as given in it."
+    remedy, beside = "Check both days.", [(found.name("outcomes", "cr_day"), remission)]
+    found.rows("warning", "treatments", "start_day", early, what, remedy, beside=beside)

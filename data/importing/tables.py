@@ -1,4 +1,4 @@
-"""The four tables that a study brings, column by column: what each may hold."""
+"""The tables that a study brings, column by column: what each may hold."""
 
 from __future__ import annotations
 
@@ -110,10 +110,23 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
     },
 }
 
+GIVEN_ENDPOINTS: Mapping[str, Column] = {
+    "patient_id": _ID,
+    "endpoint": Column("level", ("OS", "RFS", "EFS", "CIR", "NRM"), required=True),
+    "origin_day": _DAY,
+    "time_days": _FROM_DAY_ZERO,
+    "event_code": Column("whole", low=0, high=2),
+    "event_description": _TEXT,
+}
+"""Endpoints that a study brings as time and status: one row per patient and endpoint."""
+
+STORED: Mapping[str, Mapping[str, Column]] = {**TABLES, "given_endpoints": GIVEN_ENDPOINTS}
+"""Every raw table of a snapshot."""
+
 REQUIRED_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "patients": ("patient_id",),
     "mrd_assessments": ("patient_id", "day"),
     "treatments": ("patient_id", "kind"),
     "outcomes": ("patient_id", "cr_day", "last_follow_up_day"),
 }
-"""What must be there; a *_day may come as a *_date. Without the rest, less can be derived."""
+"""What a folder must bring; a *_day may come as a *_date. Without the rest, less can be derived."""

@@ -52,8 +52,8 @@ SELECT p.* EXCLUDE (risk_group),
     coalesce(c.death_day, c.last_follow_up_day) AS follow_up_days,
     CASE
         WHEN c.relapsed THEN 'relapsed'
-        WHEN c.died AND c.cr_achieved THEN 'died in remission'
-        WHEN c.died THEN 'died without remission'
+        WHEN c.died AND c.cr_achieved AND NOT c.relapsed THEN 'died in remission'
+        WHEN c.died AND NOT c.cr_achieved THEN 'died without remission'
         WHEN NOT c.cr_achieved THEN 'no remission'
         WHEN c.cr_achieved AND NOT c.relapsed AND NOT c.died THEN 'in first remission'
         ELSE 'not known'

@@ -34,7 +34,7 @@ remission AS (
             AS excluded_because
     FROM fact
 ),
-every AS (
+derived AS (
     SELECT patient_id, code.endpoint, origin_day, allosct, allosct_day, end_day, event_description,
         CASE event_description WHEN 'relapse' THEN code.relapse
              WHEN 'death in remission' THEN code.death ELSE 0 END AS event_code,
@@ -71,19 +71,44 @@ every AS (
             AS excluded_because
     FROM fact
 ),
+brought AS (
+    -- What the study gives itself is taken for all its patients; nobody else's is derived beside it.
+    SELECT c.patient_id, e.endpoint,
+        coalesce(g.origin_day, CASE WHEN e.endpoint IN ('RFS', 'CIR', 'NRM') THEN c.cr_day END, 0)
+            AS start_day,
+        start_day AS origin_day,
+        -- Only where the origin is known has a transplant a place in it.
+        g.origin_day IS NULL AND c.cr_day IS NULL AND e.endpoint IN ('RFS', 'CIR', 'NRM')
+            AS origin_unknown,
+        c.allosct, c.allosct_day, start_day + g.time_days AS end_day,
+        coalesce(g.event_description, CASE g.event_code WHEN 0 THEN 'censored' WHEN 1 THEN 'event'
+            WHEN 2 THEN 'competing event' END) AS event_description,
+        g.event_code,
+        CASE WHEN g.time_days IS NULL OR g.event_code IS NULL
+            THEN 'the study gives no time' END AS excluded_because
+    FROM course c CROSS JOIN (SELECT DISTINCT endpoint FROM given_endpoints) e
+    LEFT JOIN given_endpoints g ON g.patient_id = c.patient_id AND g.endpoint = e.endpoint
+),
+every AS (
+    SELECT * EXCLUDE (start_day) FROM brought
+    UNION ALL BY NAME
+    SELECT *, FALSE AS origin_unknown FROM derived
+    WHERE endpoint NOT IN (SELECT endpoint FROM given_endpoints)
+),
 named AS (
     SELECT patient_id, endpoint, origin_day, end_day, event_code, event_description,
         excluded_because FROM every
     UNION ALL BY NAME
     -- The same, censored at a transplant in first remission: an endpoint with a name of its own.
     SELECT patient_id, endpoint || '_censored_at_allosct' AS endpoint, origin_day,
-        least(end_day, allosct_day) AS end_day,
-        CASE WHEN allosct_day < end_day THEN 0 ELSE event_code END AS event_code,
-        CASE WHEN allosct_day < end_day THEN 'alloSCT' ELSE event_description END
-            AS event_description,
+        CASE WHEN transplanted THEN allosct_day ELSE end_day END AS end_day,
+        CASE WHEN transplanted THEN 0 ELSE event_code END AS event_code,
+        CASE WHEN transplanted THEN 'alloSCT' ELSE event_description END AS event_description,
         coalesce(excluded_because, CASE WHEN allosct AND allosct_day IS NULL
-            THEN 'alloSCT without a date' END) AS excluded_because
-    FROM every
+            THEN 'alloSCT without a date' WHEN allosct AND origin_unknown
+            THEN 'first remission without a date' END) AS excluded_because
+    FROM (SELECT *, coalesce(allosct_day >= origin_day AND allosct_day < end_day, FALSE)
+        AS transplanted FROM every)
 )
 SELECT patient_id, endpoint, origin_day,
     CASE WHEN excluded_because IS NULL THEN end_day - origin_day END AS time_days,

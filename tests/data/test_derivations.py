@@ -47,9 +47,8 @@ class Made:
             for s in samples or []
         ]
         self.rows["treatments"] += [key | t for t in treatments or []]
-        self.rows["outcomes"].append(
-            key | {"cr_day": 28, "last_follow_up_day": 400} | (outcome or {})
-        )
+        days = {"cr_day": 28, "relapse_day": None, "death_day": None, "last_follow_up_day": 400}
+        self.rows["outcomes"].append(key | days | (outcome or {}))
 
     def publish(self, **study: Any) -> Snapshot:
         (self.folder / "study.json").write_text(json.dumps(STUDY | study), "utf-8")
