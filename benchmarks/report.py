@@ -11,6 +11,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 SPEED = ROOT / "benchmarks" / "results" / "speed.json"
 SIMULATIONS = ROOT / "benchmarks" / "results" / "simulations.json"
+IMPORT = ROOT / "benchmarks" / "results" / "import_speed.json"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
 
@@ -97,11 +98,29 @@ def _setting(value: float | list[int]) -> str:
     return " and ".join(map(str, value)) if isinstance(value, list) else f"{value:g}"
 
 
+def import_tables(results: dict[str, Any]) -> str:
+    """Return what an import took as a whole, and when each of its steps began."""
+    peaks = "; ".join(f"{name} {mb:,} MB" for name, mb in results["peak_mb"].items())
+    whole = [
+        ["patients", f"{results['patients']:,}"],
+        ["rows", f"{sum(results['rows'].values()):,}"],
+        ["from start to end", _seconds(results["seconds"])],
+        ["computing time of all cores", _seconds(results["cpu_seconds"])],
+        ["processes that wanted a core at the start", f"{results['load']:.0f}"],
+        ["largest memory", peaks],
+    ]
+    steps = ([words, f"{at:.1f} s"] for words, at in results["steps"].items())
+    return "\n\n".join(
+        (_table(["import", "measured"], whole), _table(["step", "begins at"], steps))
+    )
+
+
 def written(document: str) -> str:
     """Return the document with the tables of the results between its markers."""
     for name, path, tables in (
         ("speed", SPEED, speed_tables),
         ("simulations", SIMULATIONS, simulation_tables),
+        ("import", IMPORT, import_tables),
     ):
         start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         if document.count(start) != 1 or document.count(end) != 1:

@@ -1,62 +1,131 @@
-"""The command line of the store: ``python -m data import | list | demo``."""
+"""The command line of the store: ``python -m data import | list | history | rollback | delete | …``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from data.importing.problems import ImportRefused, Problem
-from data.importing.publish import import_folder
-from data.queries import derivability
-from data.store import Snapshot, SnapshotError, snapshots, store_folder
+from data.exporting import adam
+from data.importing import history, jobs
+from data.importing.command import PUBLISHED, REFUSED, Options, Outcome, import_paths, who
+from data.store import Snapshot, SnapshotError, find, snapshots, store_folder
 
 DEMO = Path(__file__).parent / "demo"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 refused, 2 wrong usage."""
+    """Run one command and return its exit code.
+
+    0: done, published or unchanged. 1: refused. 2: wrong usage. 3: an import has open questions.
+    """
+    options = _parser().parse_args(arguments)
+    commands: Mapping[str, Callable[[argparse.Namespace], int]] = {
+        "import": _import,
+        "list": _list,
+        "history": _history,
+        "rollback": _roll_back,
+        "delete": _delete,
+        "minimum": _minimum,
+        "export-adam": _export_adam,
+        "demo": _demo,
+    }
+    try:
+        jobs.tidy_once()
+        return commands[options.command](options)
+    except (OSError, SnapshotError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data", description="The cohort store.")
     commands = parser.add_subparsers(dest="command", required=True)
-    importing = commands.add_parser("import", help="check a folder of CSV tables and publish it")
-    importing.add_argument("path", type=Path)
-    importing.add_argument("--study", required=True, help="name of the study: a-z, 0-9 and _")
-    commands.add_parser("list", help="show the snapshots")
-    commands.add_parser("demo", help="publish the embedded cohorts")
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "import":
-            return _import(options.path, options.study)
-        if options.command == "demo":
-            return max(_import(study.parent, study.parent.name, quiet=True)
-                       for study in sorted(DEMO.glob("*/study.json")))  # fmt: skip
-        return _list()
-    except (OSError, SnapshotError) as error:
-        print(error, file=sys.stderr)
-        return 1
+
+    def command(name: str, words: str, *, study: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=words)
+        if study:
+            added.add_argument("--study", required=True, help="name of the study: a-z, 0-9 and _")
+        return added
+
+    importing = command("import", "check files or folders and publish them as a study")
+    importing.add_argument("paths", type=Path, nargs="+", metavar="PATH")
+    importing.add_argument("--title", help="of a new study, as every screen shows it")
+    importing.add_argument("--mapping", type=Path, help="how the columns are read: a JSON file")
+    importing.add_argument("--write-mapping", type=Path, help="where to write the mapping used")
+    importing.add_argument("--report", type=Path, help="where to write what was found, as JSON")
+    importing.add_argument(
+        "--small-cell-minimum", type=_whole, metavar="K", help="hide counts below K; 0 hides none"
+    )
+    importing.add_argument("--rekey", action="store_true", help="replace patient identifiers")
+    importing.add_argument(
+        "--values", action="store_true", help="quote cells in the findings: they can identify"
+    )
+    command("list", "show the snapshots", study=False)
+    command("history", "show what happened to a study")
+    back = command("rollback", "serve an earlier snapshot of a study again")
+    back.add_argument("--snapshot", required=True, help="its hash, as list shows it")
+    delete = command("delete", "delete a study, or one snapshot of it, for good")
+    delete.add_argument("--snapshot", help="its hash; without it the whole study goes")
+    minimum = command("minimum", "hide counts of patients below a number")
+    minimum.add_argument("minimum", type=_whole, metavar="K")
+    export = command("export-adam", "write the analysis sets of a study under ADaM names, as a ZIP")
+    export.add_argument("target", type=Path, metavar="FILE")
+    export.add_argument("--snapshot", help="its hash; without it the one that is served")
+    command("demo", "publish the embedded cohorts", study=False)
+    return parser
 
 
-def _import(path: Path, study_id: str, *, quiet: bool = False) -> int:
-    if not path.is_dir():
-        print(
-            f"{path} is not a folder. Give the folder that holds the four tables.", file=sys.stderr
-        )
-        return 2
-    try:
-        snapshot, problems = import_folder(path, study_id)
-    except ImportRefused as refused:
-        _print_problems(refused.problems)
-        print(refused, file=sys.stderr)
-        return 1
-    if not quiet:
-        _print_problems(problems)
-        _print_derivability(snapshot)
-    print(f"Published {_line(snapshot)}")
-    return 0
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0.")
+    return int(text)
 
 
-def _list() -> int:
+def _import(given: argparse.Namespace) -> int:
+    asked = {name: value for name, value in vars(given).items() if name not in ("command", "paths")}
+    asked["study_id"] = asked.pop("study")
+    options = Options(**asked)
+    outcome = import_paths(given.paths, options)
+    # A terminal has a reader; what is not one is likely a log.
+    _print_outcome(outcome, values=options.values or sys.stdout.isatty())
+    return outcome.exit_code
+
+
+def _demo(_: argparse.Namespace) -> int:
+    codes = []
+    for study in sorted(DEMO.glob("*/study.json")):
+        outcome = import_paths([study.parent], Options(study.parent.name))
+        codes.append(outcome.exit_code)
+        quiet = replace(outcome, problems=(), derivable=()) if outcome.snapshot else outcome
+        _print_outcome(quiet, values=True)
+    return max(codes)
+
+
+def _print_outcome(outcome: Outcome, *, values: bool) -> None:
+    for problem in outcome.problems:
+        print(problem if values else replace(problem, value=None))
+    for question in outcome.questions:
+        place = ", ".join(part for part in (question.sheet, question.column) if part)
+        print(f"question {place}: {question.what if values else question.field}")
+    for endpoint in outcome.derivable:
+        if endpoint.refused_because:
+            print(f"{endpoint.code}: not derivable. {endpoint.refused_because}")
+        else:
+            print(f"{endpoint.code}: {endpoint.n_usable} patients")
+        for reason, count in endpoint.excluded.items():
+            print(f"    left out {count}: {reason}")
+    if outcome.snapshot is not None:
+        if outcome.diff is not None and not outcome.unchanged:
+            print(f"Changed: {outcome.diff}")
+        print(f"{'Unchanged' if outcome.unchanged else 'Published'} {_line(outcome.snapshot)}")
+    if outcome.message:
+        print(outcome.message, file=sys.stderr)
+
+
+def _list(_: argparse.Namespace) -> int:
     found = snapshots()
     for snapshot in found:
         print(f"{'*' if snapshot.current else ' '} {_line(snapshot)}")
@@ -64,7 +133,7 @@ def _list() -> int:
         print(
             f"No snapshot in {store_folder()}. Publish one with: python -m data import PATH --study ID"
         )
-    return 0
+    return PUBLISHED
 
 
 def _line(snapshot: Snapshot) -> str:
@@ -72,19 +141,37 @@ def _line(snapshot: Snapshot) -> str:
     return f"{snapshot.study_id}  {snapshot.hash}  {snapshot.published_at}  {rows}"
 
 
-def _print_problems(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        print(problem)
+def _history(given: argparse.Namespace) -> int:
+    entries = history.history(given.study)
+    for entry in entries:
+        rows = ", ".join(f"{count} {name}" for name, count in entry.rows.items())
+        print(f"{entry.at}  {entry.what:<9}  {entry.snapshot or 'the study'}  {entry.who}  {rows}")
+    if not entries:
+        print(f"Nothing is known of the study ‘{given.study}’.")
+    return PUBLISHED
 
 
-def _print_derivability(snapshot: Snapshot) -> None:
-    for endpoint in derivability(snapshot):
-        if endpoint.refused_because:
-            print(f"{endpoint.code}: not derivable. {endpoint.refused_because}")
-        else:
-            print(f"{endpoint.code}: {endpoint.n_usable} patients")
-        for reason, count in endpoint.excluded.items():
-            print(f"    left out {count}: {reason}")
+def _roll_back(given: argparse.Namespace) -> int:
+    print(f"Serving {_line(history.roll_back(given.study, given.snapshot, who()))}")
+    return PUBLISHED
+
+
+def _delete(given: argparse.Namespace) -> int:
+    history.delete(given.study, given.snapshot, who())
+    print(f"Deleted {given.snapshot or 'every snapshot'} of {given.study}.")
+    return PUBLISHED
+
+
+def _minimum(given: argparse.Namespace) -> int:
+    snapshot = history.set_minimum(given.study, given.minimum, who())
+    print(f"{given.study} now hides counts below {snapshot.small_cell_minimum}.")
+    return PUBLISHED
+
+
+def _export_adam(given: argparse.Namespace) -> int:
+    given.target.write_bytes(adam.archive(find(given.study, given.snapshot)))
+    print(f"Wrote {given.target}")
+    return PUBLISHED
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ for readers.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import pandas as pd
 
 from data.cohort import Compared
 from data.rule import DEPTH_OF_STUDY, PARAMETER, MrdRule
+from data.variables import quoted
 
 SQL = Path(__file__).parent / "sql"
 DEFAULT_FOLDER = Path(__file__).parent / "store"
@@ -41,7 +43,17 @@ QUERY_CONFIG: Mapping[str, str] = {
 
 
 class SnapshotError(RuntimeError):
-    """A snapshot cannot be used: it is not here, or it is damaged."""
+    """A snapshot cannot be used: it is not here, or it is damaged.
+
+    Attributes
+    ----------
+    previous : Snapshot or None
+        The newest other snapshot of the study that is whole, to open instead.
+    """
+
+    def __init__(self, message: str, previous: Snapshot | None = None) -> None:
+        super().__init__(message)
+        self.previous = previous
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,9 @@ class Snapshot:
         Rows of each raw table.
     current : bool
         Whether this is the one that is served.
+    published_by : str
+    small_cell_minimum : int
+        Of the study, whichever snapshot: the smallest number of patients that may be shown; 0 shows all.
     compared : Compared or None
         Two saved cohorts, by which `subjects` then has the column `cohorts`.
     """
@@ -75,13 +90,16 @@ class Snapshot:
     published_at: str
     rows: Mapping[str, int]
     current: bool
+    published_by: str = ""
+    small_cell_minimum: int = 0
     compared: Compared | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
         """What decides every answer that this gives: equal keys, equal answers."""
         compared = self.compared
-        return self.study_id, self.hash, compared and (compared.a.key, compared.b.key)
+        cohorts = compared and (compared.a.key, compared.b.key)
+        return self.study_id, self.hash, self.small_cell_minimum, cohorts
 
 
 def store_folder() -> Path:
@@ -103,25 +121,46 @@ def snapshots(folder: Path | None = None) -> tuple[Snapshot, ...]:
     """Return every snapshot of a folder, by study, the newest first.
 
     A record without its file, or a file without its record, is what an interrupted import leaves; it
-    was never published and is passed over.
+    was never published and is passed over. Connections to snapshots that are gone are dropped.
     """
     folder = folder or store_folder()
     found = []
-    for record in folder.glob("*-*.json"):
-        fields = json.loads(record.read_text("utf-8"))
-        path = folder / fields.pop("file")
-        if path.exists():
-            pointed = _pointed(folder, fields["study_id"])
-            found.append(Snapshot(**fields, path=path, current=pointed == fields["hash"]))
+    pointers: dict[str, Mapping[str, Any]] = {}
+    for path in folder.glob("*-*.json"):
+        fields = read_json(path)
+        file = folder / str(fields.get("file"))
+        if "file_sha256" not in fields or not file.exists():
+            continue
+        study_id = fields["study_id"]
+        pointed = pointers.setdefault(study_id, pointer(folder, study_id))
+        found.append(
+            Snapshot(
+                **{name: fields[name] for name in _RECORDED if name in fields},
+                path=file,
+                current=pointed.get("snapshot") == fields["hash"],
+                small_cell_minimum=int(pointed.get("small_cell_minimum", 0)),
+            )
+        )
+    _drop_connections(folder, {(s.path, s.file_sha256) for s in found})
     found.sort(key=lambda snapshot: snapshot.published_at, reverse=True)
     return tuple(sorted(found, key=lambda snapshot: snapshot.study_id))
 
 
-def _pointed(folder: Path, study_id: str) -> str | None:
+_RECORDED = ("study_id", "title", "hash", "file_sha256", "published_at", "published_by", "rows")
+
+
+def pointer(folder: Path, study_id: str) -> Mapping[str, Any]:
+    """Return what the pointer of a study says: snapshot and small_cell_minimum; empty without one."""
+    return read_json(pointer_path(folder, study_id))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a small JSON file; an empty one where it is gone or damaged."""
     try:
-        return str(json.loads(pointer_path(folder, study_id).read_text("utf-8"))["snapshot"])
-    except FileNotFoundError:
-        return None
+        fields = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def find(study_id: str, digest: str | None = None, folder: Path | None = None) -> Snapshot:
@@ -138,17 +177,41 @@ def find(study_id: str, digest: str | None = None, folder: Path | None = None) -
             return snapshot
     if not here:
         raise SnapshotError(f"The study ‘{study_id}’ is not in this store.")
-    raise SnapshotError(f"The snapshot {digest} of ‘{study_id}’ is not in this store.")
+    if digest is None:
+        message = f"The snapshot of ‘{study_id}’ that is to be shown is missing or damaged."
+    else:
+        message = f"The snapshot {digest} of ‘{study_id}’ is not in this store."
+    raise SnapshotError(message, _whole(here))
+
+
+def _whole(candidates: Iterable[Snapshot]) -> Snapshot | None:
+    """Return the served one of some snapshots if it is undamaged, else the newest that is."""
+    for snapshot in sorted(candidates, key=lambda snapshot: not snapshot.current):
+        with contextlib.suppress(OSError):
+            if file_sha256(snapshot.path) == snapshot.file_sha256:
+                return snapshot
+    return None
 
 
 _OVERLAYS_KEPT = 12
 """Rules and comparisons that stay in memory at the same time; the one used longest ago goes first."""
 
-_opening = threading.Lock()
-_connections: dict[Path, duckdb.DuckDBPyConnection] = {}
-_overlays: OrderedDict[tuple[Path, MrdRule, Compared | None], duckdb.DuckDBPyConnection] = (
+_opening = threading.RLock()
+_File = tuple[Path, str]
+_connections: dict[_File, duckdb.DuckDBPyConnection] = {}
+_overlays: OrderedDict[tuple[_File, MrdRule, Compared | None], duckdb.DuckDBPyConnection] = (
     OrderedDict()
 )
+
+
+def _drop_connections(folder: Path, kept: set[_File]) -> None:
+    """Let go of what was deleted: its file stays on disk for as long as a connection holds it."""
+    with _opening:
+        # Not closed: a cursor of another thread may still read from it.
+        for file in [f for f in _connections if f[0].parent == folder and f not in kept]:
+            del _connections[file]
+        for key in [k for k in _overlays if k[0][0].parent == folder and k[0] not in kept]:
+            del _overlays[key]
 
 
 def _connection(
@@ -160,20 +223,27 @@ def _connection(
     database in memory that holds the tables that differ, over the same file.
     """
     rule: MrdRule = (parameters or {}).get(PARAMETER) or MrdRule()
-    with _opening:
-        connection = _connections.get(snapshot.path)
-        if connection is None:
-            verify(snapshot)
-            connection = duckdb.connect(
-                str(snapshot.path), read_only=True, config=dict(QUERY_CONFIG)
-            )
-            _connections[snapshot.path] = connection
-        return _overlay(snapshot, rule) if rule or snapshot.compared else connection
+    try:
+        with _opening:
+            return _overlay(snapshot, rule) if rule or snapshot.compared else _opened(snapshot)
+    except duckdb.IOException as error:
+        raise _unusable(snapshot, "gone or cannot be read") from error
+
+
+def _opened(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
+    file = snapshot.path, snapshot.file_sha256
+    if file not in _connections:
+        verify(snapshot)
+        _connections[file] = duckdb.connect(
+            str(snapshot.path), read_only=True, config=dict(QUERY_CONFIG)
+        )
+    return _connections[file]
 
 
 def _overlay(snapshot: Snapshot, rule: MrdRule) -> duckdb.DuckDBPyConnection:
-    key = (snapshot.path, rule, snapshot.compared)
+    key = ((snapshot.path, snapshot.file_sha256), rule, snapshot.compared)
     if key not in _overlays:
+        _opened(snapshot)  # which verifies it
         _overlays[key] = _derived_anew(snapshot, rule)
         if len(_overlays) > _OVERLAYS_KEPT:
             # Not closed: a cursor of another thread may still read from it.
@@ -221,13 +291,20 @@ def verify(snapshot: Snapshot) -> None:
     """
     try:
         actual = file_sha256(snapshot.path)
-    except OSError as error:
-        raise SnapshotError(f"The snapshot {snapshot.hash} cannot be read.") from error
+    except OSError:
+        actual = ""
     if actual != snapshot.file_sha256:
-        raise SnapshotError(
-            f"The snapshot {snapshot.hash} of ‘{snapshot.study_id}’ is damaged and is not shown. "
-            "Import the study again."
-        )
+        raise _unusable(snapshot, "damaged" if actual else "gone or cannot be read")
+
+
+def _unusable(snapshot: Snapshot, how: str) -> SnapshotError:
+    """Return the error that says so and offers another snapshot of the study."""
+    others = (s for s in snapshots(snapshot.path.parent) if s.study_id == snapshot.study_id)
+    return SnapshotError(
+        f"The snapshot {snapshot.hash} of ‘{snapshot.study_id}’ is {how} and is not shown. "
+        "Import the study again.",
+        _whole(s for s in others if s.hash != snapshot.hash),
+    )
 
 
 def file_sha256(path: Path) -> str:
@@ -276,3 +353,34 @@ def _run(
     # Each caller brings a cursor of its own: a shared one mixes up results between threads.
     used = {name: value for name, value in (parameters or {}).items() if f"${name}" in sql}
     return cursor.execute(sql, used)
+
+
+def difference(before: Snapshot, after: Snapshot) -> dict[str, int]:
+    """Return what is different between two snapshots: counts by the names of `query_difference.sql`.
+
+    Raises
+    ------
+    SnapshotError
+        If one of them is damaged or gone.
+    """
+    tables = ("patients", "outcomes", "mrd_assessments")
+    columns = [
+        {
+            (row["table_name"], row["column_name"]): quoted(row["column_name"])
+            for row in records(snapshot, sql_text("query_columns"))
+        }
+        for snapshot in (before, after)
+    ]
+    text = sql_text("query_difference")
+    for table in tables:
+        shared = (name for key, name in columns[1].items() if key[0] == table and key in columns[0])
+        text = text.replace(f"{{{table}}}", ", ".join(shared))
+    opened = sql_text("difference_open")
+    for name, snapshot in (("before", before), ("after", after)):
+        path = str(snapshot.path).replace("'", "''")
+        opened = opened.replace(f"{{{name}}}", f"'{path}'")
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(opened)
+        result = connection.execute(text)
+        names = [column[0] for column in result.description or ()]
+        return {name: int(n) for name, n in zip(names, result.fetchall()[0], strict=True)}

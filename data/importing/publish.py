@@ -2,43 +2,68 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
+from data.importing import history
 from data.importing.check import check
-from data.importing.problems import ImportRefused, Problem
+from data.importing.disk import flush, locked, open_lock, write_json
+from data.importing.problems import ImportRefused, Problem, in_order
 from data.importing.read import Tables, read_folder
-from data.importing.tables import TABLES
 from data.store import (
     Snapshot,
+    SnapshotError,
     file_sha256,
     find,
-    pointer_path,
+    pointer,
     record_path,
     sql_text,
     store_folder,
+    verify,
 )
 from data.variables import quoted, timepoint_variable_name
 
-_DERIVATIONS = (
-    "derive_course",
-    "derive_mrd_by_timepoint",
-    "derive_subjects",
-    "derive_time_to_event",
-)
+JOBS = ".jobs"
+"""Folder of a store in which imports are built."""
+
+OWNER = "owner"
+"""File in the folder of an import that ends with its process, which holds its lock."""
+
+BUILT = "snapshot.duckdb"
+"""File in the folder of an import: the snapshot until it is published."""
+
+MINIMUM = 5
+"""The small-cell minimum of a study that says nothing else."""
+
+Progress = Callable[[str, float | None], None]
+"""Takes what is being done, in words, and the share that is done."""
+
+_DERIVATIONS = {
+    "derive_course": "courses of treatment",
+    "derive_mrd_by_timepoint": "MRD by timepoint",
+    "derive_subjects": "patients",
+    "derive_time_to_event": "endpoints",
+}
 _OWN_TYPES = {"number": "DOUBLE", "boolean": "BOOLEAN", "category": "VARCHAR"}
 
 
 def import_folder(
-    source: Path, study_id: str, folder: Path | None = None
+    source: Path,
+    study_id: str,
+    folder: Path | None = None,
+    *,
+    who: str = "",
+    small_cell_minimum: int | None = None,
 ) -> tuple[Snapshot, tuple[Problem, ...]]:
     """Read, check and publish a study.
 
@@ -49,6 +74,10 @@ def import_folder(
     study_id : str
     folder : Path, optional
         The store; COHORT_STORE or data/store/ by default.
+    who : str
+        For the history.
+    small_cell_minimum : int, optional
+        As `commit` takes it.
 
     Returns
     -------
@@ -60,59 +89,203 @@ def import_folder(
     ------
     ImportRefused
         With every problem at once, if any is fatal; the store is as it was.
+    OSError
+        If the store cannot be written; it is as it was.
     """
     tables = read_folder(source, study_id)
-    problems = sorted(
-        (*tables.problems, *check(tables)),
-        key=lambda p: (("fatal", "warning", "note").index(p.severity), p.file, p.row or 0),
-    )
+    problems = tuple(in_order((*tables.problems, *check(tables))))
     if any(problem.severity == "fatal" for problem in problems):
         raise ImportRefused(problems)
-    return publish(tables, problems, folder or store_folder()), tuple(problems)
+    folder = folder or store_folder()
+    fields = record(tables, digest_of(tables))
+    place, owner = new_folder(folder)
+    try:
+        built = place / BUILT
+        if whole(folder, study_id, fields["hash"]) is None:
+            fields["file_sha256"] = build(built, tables, problems)
+        snapshot = commit(built, fields, folder, who=who, small_cell_minimum=small_cell_minimum)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(owner)
+    return snapshot, problems
 
 
-def publish(tables: Tables, problems: list[Problem], folder: Path) -> Snapshot:
-    """Write the snapshot of a study that has no fatal problem, and point to it.
+def new_folder(folder: Path, name: str | None = None) -> tuple[Path, int]:
+    """Make a folder for one import, that only the user can read, and own it.
 
-    The file is built in a temporary place, closed, flushed to disk and hashed before it gets its name;
-    the pointer is replaced last. Whatever fails on the way, readers see the snapshot they had.
+    Returns
+    -------
+    place : Path
+    owner : int
+        A descriptor; once it is closed, by the end of the process too, the folder is debris.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        (folder / JOBS).mkdir(mode=0o700, exist_ok=True)
+        place = folder / JOBS / (name or secrets.token_urlsafe(16))
+        place.mkdir(mode=0o700)
+        try:
+            return place, open_lock(place / OWNER)
+        except OSError:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+
+
+def digest_of(
+    tables: Tables, mapping: Mapping[str, Any] | None = None, salt: bytes | None = None
+) -> str:
+    """Return the hash of what was read, how it was read, and the SQL that derives from it.
+
+    Equal input gives an equal hash, on any machine; where identifiers are replaced, with equal salt.
+    """
+    said = [
+        tables.content_sha256,
+        json.dumps(mapping, sort_keys=True, ensure_ascii=False) if mapping else "",
+        hashlib.sha256(salt).hexdigest() if salt else "",
+        *(sql_text(name) for name in ("schema", *_DERIVATIONS)),
+    ]
+    return hashlib.sha256("\0".join(said).encode("utf-8")).hexdigest()[:12]
+
+
+def record(
+    tables: Tables,
+    digest: str,
+    *,
+    files: Sequence[Mapping[str, str]] = (),
+    mapping: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the record of a snapshot, but for who published it when, and the hash of its file."""
     study_id = str(tables.study["study_id"])
-    digest = _digest(tables)
-    target = folder / f"{study_id}-{digest}.duckdb"
-    record = record_path(folder, study_id, digest)
-    if not (target.exists() and record.exists()):
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as scratch:
-            built = Path(scratch) / "snapshot.duckdb"
-            _build(built, tables, problems)
-            fields = {
-                "study_id": study_id,
-                "title": tables.study["title"],
-                "hash": digest,
-                "file": target.name,
-                "file_sha256": file_sha256(built),
-                "published_at": datetime.datetime.now(datetime.UTC).isoformat(
-                    timespec="milliseconds"
-                ),
-                "rows": {name: len(frame) for name, frame in tables.frames.items()},
-            }
-            built.chmod(0o444)
-            _flush(built)
-            os.replace(built, target)
-            _flush(folder)
-            _write(record, fields)
-    _write(pointer_path(folder, study_id), {"study_id": study_id, "snapshot": digest})
-    return find(study_id, digest, folder)
+    return {
+        "study_id": study_id,
+        "title": tables.study["title"],
+        "hash": digest,
+        "file": f"{study_id}-{digest}.duckdb",
+        "rows": {name: len(frame) for name, frame in tables.frames.items()},
+        "files": list(files),
+        "mapping": mapping,
+        "small_cell_minimum": tables.study.get("small_cell_minimum"),
+    }
 
 
-def _digest(tables: Tables) -> str:
-    """Return the hash of what was read and of the SQL that derives from it."""
-    derivation = "".join(sql_text(name) for name in ("schema", *_DERIVATIONS))
-    return hashlib.sha256(tables.content + derivation.encode("utf-8")).hexdigest()[:12]
+def whole(folder: Path, study_id: str, digest: str) -> Snapshot | None:
+    """Return a snapshot of the store if it is there and undamaged."""
+    try:
+        snapshot = find(study_id, digest, folder)
+        verify(snapshot)
+    except SnapshotError:
+        return None
+    return snapshot
 
 
-def _build(path: Path, tables: Tables, problems: list[Problem]) -> None:
+def commit(
+    built: Path,
+    fields: Mapping[str, Any],
+    folder: Path,
+    *,
+    who: str,
+    small_cell_minimum: int | None = None,
+) -> Snapshot:
+    """Give a snapshot that was built its place and serve it; the pointer is replaced last.
+
+    Whatever fails on the way, readers see the snapshot they had. One that is in the store already, and
+    is whole, stays as it is; if it is served as well, nothing at all is written.
+
+    Parameters
+    ----------
+    built : Path
+        The file, in the same file system as the store.
+    fields : mapping
+        As `record` returns it, with ``file_sha256``.
+    small_cell_minimum : int, optional
+        Left out, it stays as the pointer says; for a new study, as its description says, else 5.
+
+    Raises
+    ------
+    StoreBusy
+        If others publish all the while.
+    OSError
+        If the store cannot be written.
+    """
+    study_id, digest = fields["study_id"], fields["hash"]
+    with locked(folder):
+        pointed = pointer(folder, study_id)
+        minimum = small_cell_minimum
+        if minimum is None:
+            minimum = pointed.get("small_cell_minimum", fields["small_cell_minimum"])
+        minimum = MINIMUM if minimum is None else minimum
+        told = {"snapshot": digest, "small_cell_minimum": minimum}
+        known = whole(folder, study_id, digest)
+        if known is None or pointed != {"study_id": study_id, **told}:
+            line = history.entry(
+                who, "publish", digest, rows=fields["rows"], files=tuple(fields["files"]),
+                mapping=_sha256(fields["mapping"]), small_cell_minimum=minimum,
+            )  # fmt: skip
+            try:
+                history.append(folder, study_id, line)
+                if known is None:
+                    _place(built, fields, folder, line)
+                history.point(folder, study_id, line)
+            except BaseException:
+                history.settle_study(folder, study_id)
+                raise
+        return find(study_id, digest, folder)
+
+
+def _place(built: Path, fields: Mapping[str, Any], folder: Path, line: Mapping[str, Any]) -> None:
+    os.replace(built, folder / fields["file"])
+    flush(folder)
+    published = {"published_at": line["at"], "published_by": line["who"]}
+    write_json(record_path(folder, fields["study_id"], fields["hash"]), {**fields, **published})
+
+
+def _sha256(mapping: Mapping[str, Any] | None) -> str | None:
+    if mapping is None:
+        return None
+    return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def build(
+    path: Path,
+    tables: Tables,
+    problems: Sequence[Problem],
+    progress: Progress = lambda words, share: None,
+) -> str:
+    """Write the file of a snapshot, read it again and return its SHA-256.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or does not hold what was written.
+    """
+    path.unlink(missing_ok=True)
+    try:
+        _write(path, tables, problems, progress)
+        progress("Reading the snapshot again", 0.95)
+        _recount(path, tables)
+    except duckdb.OutOfMemoryException:
+        raise MemoryError("The snapshot needs more memory than there is.") from None
+    except duckdb.Error as error:
+        # Its message can name what was to be written.
+        raise OSError(
+            f"The snapshot could not be written ({type(error).__name__}): the disk may be full. "
+            "Nothing was published."
+        ) from None
+    if path.with_suffix(".duckdb.wal").exists():
+        raise OSError("The snapshot was not written to its end. Nothing was published.")
+    path.chmod(0o444)
+    flush(path)
+    return file_sha256(path)
+
+
+def _recount(path: Path, tables: Tables) -> None:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for name, frame in tables.frames.items():
+            (n,) = connection.table(name).count("*").fetchall()[0]
+            if n != len(frame):
+                raise OSError(f"The snapshot holds {n} rows of {name} instead of {len(frame)}.")
+
+
+def _write(path: Path, tables: Tables, problems: Sequence[Problem], progress: Progress) -> None:
     connection = duckdb.connect(str(path))
     try:
         connection.execute(sql_text("schema"))
@@ -124,10 +297,13 @@ def _build(path: Path, tables: Tables, problems: list[Problem]) -> None:
             connection.execute(
                 f"ALTER TABLE patients ADD COLUMN {quoted(name)} {_OWN_TYPES[spec['kind']]}"
             )
-        for name in TABLES:
-            _insert(connection, name, _STORED.get(name, _as_read)(tables.frames[name]))
+        steps = len(tables.frames) + len(_DERIVATIONS) + 1
+        for step, (name, frame) in enumerate(tables.frames.items()):
+            progress(f"Storing {len(frame):,} rows of {name.replace('_', ' ')}", step / steps)
+            _insert(connection, name, _STORED.get(name, _as_read)(frame))
         _insert(connection, "import_problems", _problem_rows(problems))
-        for name in _DERIVATIONS:
+        for step, (name, words) in enumerate(_DERIVATIONS.items(), start=len(tables.frames)):
+            progress(f"Deriving {words}", step / steps)
             connection.execute(sql_text(name))
         connection.execute("CHECKPOINT")
     finally:
@@ -135,7 +311,8 @@ def _build(path: Path, tables: Tables, problems: list[Problem]) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pd.DataFrame) -> None:
-    connection.register("incoming", rows)
+    # DuckDB reads pandas' own types several times as slowly.
+    connection.register("incoming", pa.Table.from_pandas(rows, preserve_index=False))
     connection.execute(f"INSERT INTO {quoted(table)} BY NAME SELECT * FROM incoming")
     connection.unregister("incoming")
 
@@ -162,8 +339,8 @@ def _timepoint_rows(study: dict[str, Any]) -> pd.DataFrame:
 def _known_outcomes(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Say of remission, relapse and death whether they happened.
 
-    Without a column of its own, each happened if it has a day. With one, an empty cell means that it
-    is not known, unless there is a day.
+    Without a column of its own, each happened if it has a day; without that column too, nobody knows.
+    With one, an empty cell means that it is not known, unless there is a day.
     """
     for event, day in (
         ("cr_achieved", "cr_day"),
@@ -173,29 +350,23 @@ def _known_outcomes(outcomes: pd.DataFrame) -> pd.DataFrame:
         days = outcomes.get(day, pd.Series(pd.NA, index=outcomes.index, dtype="Int64"))
         if event in outcomes:
             happened = outcomes[event].mask(days.notna(), True)
-        else:
+        elif day in outcomes:
             happened = days.notna().astype("boolean")
+        else:
+            happened = pd.Series(pd.NA, index=outcomes.index, dtype="boolean")
         outcomes = outcomes.assign(**{event: happened})
     return outcomes
-
-
-def _without_identifying_ages(patients: pd.DataFrame) -> pd.DataFrame:
-    """Store ages above 89 as 90: they identify."""
-    if "age_years" not in patients:
-        return patients
-    old = (patients["age_years"] > 89).fillna(False)
-    return patients.assign(age_years=patients["age_years"].mask(old, 90))
 
 
 def _as_read(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-_STORED = {"outcomes": _known_outcomes, "patients": _without_identifying_ages}
+_STORED = {"outcomes": _known_outcomes}
 """What is done to a table on its way into the snapshot."""
 
 
-def _problem_rows(problems: list[Problem]) -> pd.DataFrame:
+def _problem_rows(problems: Sequence[Problem]) -> pd.DataFrame:
     """Return the findings without the values, which can be dates or names."""
     columns = ["severity", "file", "row", "column", "problem", "remedy"]
     return pd.DataFrame(
@@ -203,22 +374,10 @@ def _problem_rows(problems: list[Problem]) -> pd.DataFrame:
     )
 
 
-def _write(path: Path, fields: dict[str, Any]) -> None:
-    """Replace a small JSON file in one step."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".write-", delete=False
-    ) as file:
-        json.dump(fields, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    """Have the operating system write a file or a folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def salt(folder: Path) -> bytes:
+    """Return the salt of a store, with which identifiers of patients are replaced; made once."""
+    path = folder / ".salt"
+    with locked(folder):
+        if not path.exists():
+            write_json(path, {"salt": secrets.token_hex(32)})
+        return bytes.fromhex(json.loads(path.read_text("utf-8"))["salt"])
