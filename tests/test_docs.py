@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import re
+from collections.abc import Iterator
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from data.__main__ import _parser
 from data.endpoints import ENDPOINTS
+from data.exporting.adam import ADAM
+from data.importing.command import Outcome, as_report
+from data.importing.limits import COMMAND, PAGE
+from data.importing.mapping import (
+    CONSTANTS,
+    MRD_UNITS,
+    SPELLINGS,
+    TARGETS,
+    Assignment,
+    SheetMapping,
+    StudyMapping,
+)
 from data.importing.tables import REQUIRED_COLUMNS, TABLES, Column
 from data.variables import STANDARD, Variable
 from pages.elements.link import OPTIONS
@@ -97,6 +114,95 @@ def test_every_endpoint_is_described() -> None:
 
 def test_every_option_of_a_link_is_described() -> None:
     assert set(OPTIONS) <= set(rows(section("using.md", "Links")))
+
+
+def test_every_target_of_a_mapping_is_described() -> None:
+    described = rows(section("importing.md", "Targets"))
+    assert list(described) == list(TARGETS)
+    for name, target in TARGETS.items():
+        sheets, needs = described[name]
+        assert sheets == ", ".join(target.roles), name
+        levels = tuple(re.findall(r"`([^`]+)`", needs))
+        assert levels == target.levels, name
+        assert ("a unit" in needs) == bool(target.units or target.type == "day"), name
+        assert ("spelling" in needs) == target.dated, name
+        assert ("timepoint" in needs) == target.with_timepoint, name
+
+
+def test_every_field_of_a_mapping_is_described() -> None:
+    described = section("importing.md", "The mapping as a file")
+    for each in chain(*map(fields, (StudyMapping, SheetMapping, Assignment))):
+        assert f"`{each.name}`" in described, each.name
+    assert all(f"`{word}`" in described for word in (*CONSTANTS, *SPELLINGS, *MRD_UNITS))
+
+
+def test_every_command_and_option_is_described() -> None:
+    part = section("importing.md", "The nightly refresh")
+    described = re.findall(r"^\| `([\w-]+)` \| (?:`(--[\w-]+)`)? *\|", part, re.MULTILINE)
+    (commands,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    there = []
+    for name, command in commands.choices.items():
+        options = [a.option_strings[0] for a in command._actions if a.option_strings]
+        there += [(name, option) for option in ["", *options] if option != "-h"]
+    assert described == there
+
+
+def test_every_key_of_the_report_is_described() -> None:
+    described = section("importing.md", "The nightly refresh")
+    keys = as_report(Outcome(), values=False)
+    assert [key for key in keys if f"`{key}`" not in described] == []
+
+
+def test_every_column_of_the_analysis_sets_is_described() -> None:
+    lines = re.findall(
+        r"^\| (AD\w+) \| `(\w+)` \| (.+?) \| (.*?) ?\|$",
+        section("importing.md", "ADaM"),
+        re.MULTILINE,
+    )
+    assert [(d, n) for d, n, *_ in lines] == [
+        (d, i.name) for d, items in ADAM.items() for i in items
+    ]
+    items = [item for every in ADAM.values() for item in every]
+    for (*_, holds, source), item in zip(lines, items, strict=True):
+        assert holds.startswith(item.label), item.name
+        assert source == item.source, item.name
+
+
+def test_the_limits_of_a_file_are_those_described() -> None:
+    described = section("importing.md", "Accepted forms")
+    for line in (
+        f"| size of a file | {PAGE.bytes // 10**6} MB | {COMMAND.bytes // 10**9} GB |",
+        f"| cells of a table | {PAGE.cells // 10**6} million | {COMMAND.cells // 10**6} million |",
+        f"| columns of a table | {PAGE.columns:,} | {COMMAND.columns:,} |",
+        f"| one line, one cell | {PAGE.line_bytes // 10**6} MB, {PAGE.cell_characters:,} characters |",
+        f"| a workbook unpacked | {PAGE.unpacked_bytes // 10**6} MB, at most {PAGE.ratio} times its size |",
+        f"| memory, processor time | {PAGE.memory_bytes >> 30} GiB, {PAGE.cpu_seconds} s | "
+        f"{COMMAND.memory_bytes >> 30} GiB, {COMMAND.cpu_seconds} s |",
+    ):
+        assert line in described
+
+
+def _what_is_found(source: str) -> Iterator[str]:
+    """Yield of every finding that a source can make the longest part that does not vary."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Assign):
+            continue
+        names, values = node.targets, [node.value]
+        if isinstance(names[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
+            names, values = names[0].elts, node.value.elts
+        for name, value in zip(names, values, strict=False):
+            if isinstance(name, ast.Name) and name.id == "what":
+                parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+                constant = [p.value for p in parts if isinstance(p, ast.Constant)]
+                yield max(map(str, constant), key=len).strip(" .,:;‘’()")
+
+
+def test_every_finding_of_the_checks_is_described() -> None:
+    described = section("importing.md", "Findings and their remedy")
+    sources = sorted((ROOT / "data" / "importing").glob("check*.py"))
+    found = [what for path in sources for what in _what_is_found(path.read_text("utf-8"))]
+    assert len(found) > 30
+    assert [what for what in found if what not in described] == []
 
 
 REFERENCE = ROOT / "tests" / "reference"

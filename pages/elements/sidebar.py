@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from data.cohort import CohortFilter
+from analytics.suppression import Count
 from data.queries import Study
 from data.store import Snapshot, snapshots
 from data.variables import COHORTS, MISSING, Dictionary, Variable
@@ -100,7 +100,9 @@ def _timepoint_control(variables: Dictionary, current: str) -> None:
         view: View = st.session_state[link.VIEW]
         link.change(view.with_option("timepoint", st.session_state["choice_timepoint"]))
 
-    labels = {v.name: wording.short_timepoint(v.label) for v in variables.timepoints}
+    labels = {
+        v.name: wording.escape(wording.short_timepoint(v.label)) for v in variables.timepoints
+    }
     st.segmented_control(
         "MRD status at",
         list(labels),
@@ -116,7 +118,7 @@ def _pills(
     snapshot: Snapshot,
     variable: Variable,
     view: View,
-    counts: Mapping[str, int],
+    counts: Mapping[str, Count],
     *,
     hide_label: bool = False,
 ) -> None:
@@ -139,7 +141,7 @@ def _pills(
         return f"{name} :gray[{n}]" if n else f":gray[{name} 0]"
 
     st.pills(
-        variable.label,
+        wording.escape(variable.label),
         values,
         selection_mode="multi",
         format_func=label,
@@ -151,8 +153,7 @@ def _pills(
 
 def _range(snapshot: Snapshot, variable: Variable, view: View) -> None:
     """Draw a number as a range, slid or typed; the whole range is no condition and keeps the missing."""
-    values = access.subjects(snapshot, CohortFilter())[variable.name].dropna()
-    low, high = float(values.min()), float(values.max())
+    low, high, whole = access.ends_of(snapshot, variable.name)
     if low == high:
         return
     condition = view.cohort.get(variable.name) or (low, high)
@@ -165,7 +166,6 @@ def _range(snapshot: Snapshot, variable: Variable, view: View) -> None:
         kept = () if tuple(given) == (low, high) else tuple(given)
         link.change(now.with_cohort(now.cohort.with_(variable.name, kept)))
 
-    whole = bool((values == values.round()).all())
     step, shape = (1.0, "%.0f") if whole else (0.1, "%.1f")
     label = f"{variable.label}, {variable.unit}" if variable.unit else variable.label
     link.put(key, chosen)
@@ -183,8 +183,7 @@ def _range(snapshot: Snapshot, variable: Variable, view: View) -> None:
 
 def _without_value(snapshot: Snapshot, variable: Variable, view: View) -> None:
     """Say what becomes of the patients for whom a number is not known."""
-    others = access.subjects(snapshot, view.cohort.without(variable.name))
-    n = int(others[variable.name].isna().sum())
+    n = access.without_value(snapshot, view.cohort.without(variable.name), variable.name)
     if n:
         kept = "left out" if view.cohort.get(variable.name) else "included"
         said = f"{wording.count(n, 'patient')} without a value {'is' if n == 1 else 'are'} {kept}"
@@ -199,17 +198,17 @@ def _left_out(snapshot: Snapshot, variables: Dictionary, view: View) -> None:
         if not fold.open:
             return
         steps = access.attrition(snapshot, view.cohort)
-        total = before = steps[0][1]
+        total = steps[0].n
         st.markdown(f":small[Whole study **{total:,}**]")
         names = list(view.cohort.phrases(variables))
-        for name, (words, n) in zip(names, steps[1:], strict=True):
+        for name, step in zip(names, steps[1:], strict=True):
             alone = view.cohort.everybody().with_(name, view.cohort.get(name))
             removed = total - access.size(snapshot, alone)
             with st.container(
                 horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False
             ):
                 st.markdown(
-                    f":small[{wording.escape(words)}  \n:gray[−{before - n:,} here, "
+                    f":small[{wording.escape(step.words)}  \n:gray[−{step.removed:,} here, "
                     f"−{removed:,} on its own]]",
                     width="stretch",
                 )
@@ -218,8 +217,7 @@ def _left_out(snapshot: Snapshot, variables: Dictionary, view: View) -> None:
                     help="Lift this filter", on_click=link.change,
                     args=(view.with_cohort(view.cohort.without(name)),),
                 )  # fmt: skip
-            before = n
-        st.markdown(f":small[This cohort **{before:,}**]")
+        st.markdown(f":small[This cohort **{steps[-1].n:,}**]")
 
 
 def _more(snapshot: Snapshot, variables: Dictionary, view: View, main: Sequence[str]) -> list[str]:

@@ -6,22 +6,32 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from analytics.suppression import Count, Hidden
+
 DAYS_PER_MONTH = 30.4375
 NARROW_SPACE = "\u202f"
 NOT_ESTIMABLE = "not estimable"
+_JOINER = "\u2060"  # has no width and allows no break
+_ADDRESS = re.compile(r"//|(?<=\w)@(?=\w)|(?<=www)\.", re.IGNORECASE)
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def escape(text: str) -> str:
-    """Return text from data so that Markdown shows it as it is.
+    """Return text from data so that Markdown shows it as it is, on one line and in its own direction.
 
     A label can hold an image or a link, and showing it would fetch it.
     """
-    return re.sub(r"([\\`*_\[\]<#~:$|])", r"\\\1", text)
+    line = _DIRECTION.sub("", re.sub(r"\s*[\n\r\v\f\x85\u2028\u2029]\s*", " ", text))
+    marked = re.sub(r"([\\`*_\[\]<#~:$|]|&(?=#?\w+;))", r"\\\1", line)
+    # Addresses are made links even where they are escaped, unless something stands inside them.
+    apart = _ADDRESS.sub(f"{_JOINER}\\g<0>", marked)
+    # A sign at the beginning would be a list, a quotation or a rule.
+    return re.sub(r"^(\d*)([-+=.)](?=\s|[-=]*$)|>)", r"\1\\\2", apart)
 
 
-def count(n: int, noun: str) -> str:
-    """Return '1 patient' or '59 patients'."""
+def count(n: Count, noun: str) -> str:
+    """Return '1 patient', '59 patients' or '<5 patients'."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
@@ -56,6 +66,13 @@ def whole_percent(rate: float) -> str:
 def percent(rate: float | None) -> str:
     """Return '83%', or a dash where there is no rate."""
     return "–" if rate is None or math.isnan(rate) else f"{whole_percent(rate)}%"
+
+
+def share(n: Count, total: Count, shape: str = "{}") -> str:
+    """Return what part of a total a count is, as '83%'; '' where one of the two is hidden."""
+    if isinstance(n, Hidden) or isinstance(total, Hidden):
+        return ""
+    return shape.format(percent(n / total))
 
 
 def percent_interval(low: float, high: float) -> str:

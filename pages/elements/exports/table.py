@@ -1,49 +1,5 @@
-"""A table as a file: CSV that a spreadsheet opens as it is and runs nothing of, and Parquet."""
+"""A table as a file, for what a page offers to download; made in `data/exporting/table.py`."""
 
-from __future__ import annotations
+from data.exporting.table import as_csv, as_parquet, defused
 
-import io
-import re
-
-import pandas as pd
-
-_FORMULA = re.compile(r"^[=+\-@\t\r\n＝＋－＠]")
-
-
-def as_csv(frame: pd.DataFrame) -> bytes:
-    """Return a frame as CSV.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Its columns in order; the index is not written.
-
-    Returns
-    -------
-    bytes
-        UTF-8 with a byte order mark, which spreadsheets need to read the signs. A text cell that one
-        would run as a formula is preceded by an apostrophe; numbers stay numbers. True and False are
-        'yes' and 'no', as an import reads them.
-    """
-    written = frame.apply(lambda column: column.map(_cell))
-    return written.to_csv(index=False).encode("utf-8-sig")
-
-
-def as_parquet(frame: pd.DataFrame) -> bytes:
-    """Return a frame as Parquet, with the types of its columns and every value as stored."""
-    written = io.BytesIO()
-    frame.to_parquet(written, index=False)
-    return written.getvalue()
-
-
-def defused(value: object) -> object:
-    """Return a cell, with an apostrophe before a text that a spreadsheet would run as a formula."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return defused(value)
+__all__ = ["as_csv", "as_parquet", "defused"]
