@@ -72,6 +72,9 @@ def _network(rows: IntArray, columns: IntArray, log_factorial: FloatArray) -> li
             return None
         first, filled, child, following = found
         arcs.append((first, child, -log_factorial[filled].sum(axis=1)))
+        # Many columns, none of them too large alone, take as long together.
+        if sum(len(reached) for _, reached, _ in arcs) > _MOST_ARCS:
+            return None
         nodes.append(following)
     # The last column takes what is left, in one way.
     best = worst = -log_factorial[nodes[-1]].sum(axis=1)
