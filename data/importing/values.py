@@ -89,7 +89,8 @@ def numbers(texts: Sequence[str], decimal: str | None = ".") -> Floats:
     read[known] = plain[known].to_numpy().astype("float64")
     for at in np.flatnonzero(np.isnan(read)):
         read[at] = _odd_number(str(plain[int(at)]))
-    return read
+    # 1e400 is written as a number and is none that can be kept.
+    return np.where(np.isfinite(read), read, np.nan)
 
 
 def _odd_number(text: str) -> float:

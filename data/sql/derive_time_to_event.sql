@@ -118,7 +118,8 @@ SELECT patient_id, endpoint, origin_day,
 FROM named;
 
 -- endpoints: one row per endpoint; whether the study can give it. It is refused where more than a fifth
--- of the events that are known to have happened carry no date: the dated ones alone would mislead.
+-- of the events that are known to have happened carry no date, or where for more than a fifth of the
+-- patients it is not known whether the event happened: those who had it, dated, would mislead alone.
 CREATE TABLE endpoints AS
 WITH counted AS (
     SELECT endpoint,
@@ -128,7 +129,11 @@ WITH counted AS (
             (excluded_because = 'death without a date' AND endpoint NOT LIKE 'CIR%')
             OR (excluded_because = 'relapse without a date' AND endpoint NOT LIKE 'NRM%')
             OR excluded_because = 'no remission, and no day on which that was established'
-        ) AS n_undated
+        ) AS n_undated,
+        count(*) FILTER (
+            excluded_because LIKE 'not known whether %'
+            AND (excluded_because NOT LIKE '% remission %' OR endpoint LIKE 'EFS%')
+        ) AS n_unknown
     FROM time_to_event GROUP BY endpoint
 )
 SELECT *,
@@ -136,5 +141,8 @@ SELECT *,
         WHEN n_usable = 0 THEN 'No patient has the days that it needs.'
         WHEN n_undated * 5 > n_dated + n_undated
             THEN n_undated || ' of ' || n_dated + n_undated || ' known events have no date.'
+        WHEN n_unknown * 5 > n_usable + n_unknown
+            THEN 'For ' || n_unknown || ' of ' || n_usable + n_unknown
+                || ' patients it is not known whether the event happened.'
     END AS refused_because
 FROM counted;

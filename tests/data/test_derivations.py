@@ -328,3 +328,17 @@ def test_a_filter_on_mrd_is_held_to_the_landmark_like_a_grouping(made: Made) -> 
         endpoint="OS", landmark_days=91,
     ).set_index("patient_id")  # fmt: skip
     assert rows["known_day"].to_dict() == {"early sample": 70, "late sample": 130}
+
+
+def test_those_known_to_have_the_event_are_not_shown_alone(made: Made) -> None:
+    # Whoever died is known to have failed; of the others nothing is known of relapse.
+    for i in range(12):
+        died = {"death_day": 300, "last_follow_up_day": 300} if i < 4 else {}
+        made.patient(f"{i}", outcome={"relapsed": None, "cr_achieved": "yes"} | died)
+    found = {d.code: d for d in queries.derivability(made.publish())}
+    assert found["RFS"].n_usable == 4
+    assert (
+        found["RFS"].refused_because
+        == "For 8 of 12 patients it is not known whether the event happened."
+    )
+    assert found["OS"].refused_because is None

@@ -48,7 +48,8 @@ def test_numbers_as_people_write_them(text: str, decimal: str, value: float) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "inf", "nan", "x", "1_000", "12a", "1.2.3", "=1+1", "0x10", "1,2,3"]
+    "text",
+    ["", "1e400", "10^-999x", "inf", "nan", "x", "1_000", "12a", "1.2.3", "=1+1", "0x10", "1,2,3"],
 )
 def test_what_is_no_number(text: str) -> None:
     assert np.isnan(numbers([text])[0])
