@@ -340,7 +340,8 @@ def _known_outcomes(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Say of remission, relapse and death whether they happened.
 
     Without a column of its own, each happened if it has a day; without that column too, nobody knows.
-    With one, an empty cell means that it is not known, unless there is a day.
+    With one, an empty cell means that it is not known, unless there is a day. A column that is empty all the
+    way down beside days says nothing and is taken as missing: a template was filled in by its days.
     """
     for event, day in (
         ("cr_achieved", "cr_day"),
@@ -348,7 +349,7 @@ def _known_outcomes(outcomes: pd.DataFrame) -> pd.DataFrame:
         ("died", "death_day"),
     ):
         days = outcomes.get(day, pd.Series(pd.NA, index=outcomes.index, dtype="Int64"))
-        if event in outcomes:
+        if event in outcomes and (outcomes[event].notna().any() or days.isna().all()):
             happened = outcomes[event].mask(days.notna(), True)
         elif day in outcomes:
             happened = days.notna().astype("boolean")

@@ -342,3 +342,13 @@ def test_those_known_to_have_the_event_are_not_shown_alone(made: Made) -> None:
         == "For 8 of 12 patients it is not known whether the event happened."
     )
     assert found["OS"].refused_because is None
+
+
+def test_a_column_left_empty_beside_days_says_nothing(made: Made) -> None:
+    for i in range(6):
+        died = {"death_day": 300, "last_follow_up_day": 300} if i == 0 else {}
+        made.patient(f"{i}", outcome={"died": None, "relapsed": None} | died)
+    found = {d.code: d for d in queries.derivability(made.publish())}
+    assert (found["OS"].n_usable, found["OS"].refused_because) == (6, None)
+    # No relapse has a day either: nobody knows whether there was any.
+    assert found["CIR"].refused_because is not None
