@@ -27,7 +27,7 @@ from data.importing.mapping import (
 from data.importing.notes import notes
 from data.importing.problems import Problem, row_problems
 from data.importing.sheets import Sheet
-from data.importing.tables import GIVEN_ENDPOINTS, TABLES
+from data.importing.tables import GIVEN_ENDPOINTS, HIGHEST_RATIO, TABLES
 from data.importing.values import (
     DAYS_PER_UNIT,
     Flags,
@@ -727,7 +727,7 @@ def _levels(source: _Source, a: Assignment, *, limit: bool = False) -> tuple[Cel
     read = mrd_levels(texts, a.unit, a.decimal or ".")
     less = read.less & ~limit
     meaning = source.mapping.constants.get("less_than", "below LOD")
-    too_high = read.fraction > 1
+    too_high = read.fraction > (1 if limit else HIGHEST_RATIO)
     _report_levels(source, a, too_high)
     level: list[str | None] = []
     lod: list[str | None] = []

@@ -11,6 +11,7 @@ _LONG_BEFORE_DAY_ZERO = 60
 _SHALLOWEST = 0.1
 _AFTER_INDUCTION = 14
 _ENOUGH = 10
+_OF_CELLS = ("NGS", "MFC")
 
 
 def check_samples(found: Findings) -> None:
@@ -21,6 +22,7 @@ def check_samples(found: Findings) -> None:
     _days(found)
     _calls(found)
     _limits(found)
+    _above_one(found)
     _percent(found)
     _names(found)
     _windows(found)
@@ -78,6 +80,19 @@ def _limits(found: Findings) -> None:
     rows = found[_TABLE]["lod_fraction"] > _SHALLOWEST
     what = f"a limit of detection above {_SHALLOWEST:g} (1 cell in 10)."
     found.rows("warning", _TABLE, "lod_fraction", rows, what, "Check its unit: a fraction of 1.")
+
+
+def _above_one(found: Findings) -> None:
+    """Report levels above 1, which only a ratio of transcripts can have."""
+    samples = found[_TABLE]
+    if "mrd_fraction" not in samples:
+        return
+    above = true(samples["mrd_fraction"] > 1)
+    cells = above & true(samples["assay"].isin(_OF_CELLS)) if "assay" in samples else above & False
+    what, remedy = "this is more MRD than there are cells.", "Correct the value, or its unit."
+    found.rows("fatal", _TABLE, "mrd_fraction", cells, what, remedy)
+    what = "a level above 1 (100%): only a ratio of transcripts can be."
+    found.rows("warning", _TABLE, "mrd_fraction", above & ~cells, what, "Check its unit.")
 
 
 def _percent(found: Findings) -> None:

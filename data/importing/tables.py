@@ -38,6 +38,9 @@ _YES_NO = Column("boolean")
 _DAY = Column("whole", low=-36525, high=36525)
 _FROM_DAY_ZERO = Column("whole", low=0, high=36525)
 
+HIGHEST_RATIO = 100
+"""Of a level of MRD: as much is found, at diagnosis, where BCR::ABL1 is held against ABL1."""
+
 TABLES: Mapping[str, Mapping[str, Column]] = {
     "patients": {
         "patient_id": _ID,
@@ -70,7 +73,8 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
         "assay": Column("level", ("NGS", "MFC", "qPCR", "BCR::ABL1 PCR")),
         "material": Column("level", ("BM", "PB")),
         "target": _TEXT,
-        "mrd_fraction": Column("number", low=0, high=1),
+        # A ratio of transcripts can be above 1.
+        "mrd_fraction": Column("number", low=0, high=HIGHEST_RATIO),
         "lod_fraction": Column("number", low=0, high=1),
         "call": Column("level", ("negative", "positive", "below LOD", "not evaluable")),
     },

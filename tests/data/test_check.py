@@ -402,3 +402,15 @@ def test_the_registry_made_for_measuring_has_no_findings() -> None:
     assert [*read.problems, *check(read)] == []
     assert len(read.frames["mrd_assessments"]) == 900
     assert registry(50)["patients"].equals(registry(50)["patients"])
+
+
+@pytest.mark.parametrize(
+    ("assay", "severity"),
+    [("NGS", "fatal"), ("MFC", "fatal"), ("BCR::ABL1 PCR", "warning"), (None, "warning")],
+)
+def test_a_level_above_one_is_a_ratio_of_transcripts_or_wrong(
+    assay: str | None, severity: str
+) -> None:
+    samples = {"patient_id": ["a"], "day": [0], "assay": [assay], "mrd_fraction": [4.6]}
+    found = [p for p in check(tables(mrd_assessments=samples)) if p.column == "mrd_fraction"]
+    assert [(p.severity, p.value) for p in found] == [(severity, "4.6")]

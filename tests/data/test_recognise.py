@@ -320,7 +320,7 @@ def test_less_than_is_asked_and_carries_its_limit(meaning: str, fraction: str, c
 def test_calls_win_over_levels_and_too_much_mrd_is_a_problem() -> None:
     long = sheet(
         {
-            "patient": ["1", "1", "2"], "day": ["30", "90", "30"], "mrd_result": ["0.2", "120", "5"],
+            "patient": ["1", "1", "2"], "day": ["30", "90", "30"], "mrd_result": ["0.2", "12000", "5"],
             "call": ["neg", "pos", ""], "assay": ["NGS"] * 3, "material": ["BM"] * 3, "lod": ["0.01"] * 3,
         },
         "mrd.csv",
@@ -331,7 +331,7 @@ def test_calls_win_over_levels_and_too_much_mrd_is_a_problem() -> None:
         ("0.002", "negative", "0.0001"), ("", "positive", "0.0001"), ("0.05", "", "0.0001"),
     ]  # fmt: skip
     (problem,) = [p for p in result.problems if p.severity == "fatal"]
-    assert (problem.row, problem.column, problem.value) == (3, "mrd_result", "120")
+    assert (problem.row, problem.column, problem.value) == (3, "mrd_result", "12000")
 
 
 def test_wide_sheet_of_a_laboratory() -> None:
