@@ -17,11 +17,12 @@ Denominator = Literal["evaluable", "evaluable without below LOD", "all in remiss
 
 NEGATIVE, POSITIVE, BELOW_LOD = "negative", "positive", "below LOD"
 STATUSES = (NEGATIVE, POSITIVE, BELOW_LOD, "indeterminate", "not assessed")
-_COUNTED: dict[Denominator, tuple[str, ...]] = {
+COUNTED: dict[Denominator, tuple[str, ...]] = {
     "evaluable": (NEGATIVE, POSITIVE, BELOW_LOD),
     "evaluable without below LOD": (NEGATIVE, POSITIVE),
     "all in remission": STATUSES,
 }
+"""Statuses in each denominator."""
 
 
 def negativity_rates(
@@ -59,7 +60,7 @@ def negativity_rates(
     counted = _ordered(samples, columns, denominator)
     flags = counted[columns].assign(
         negative=(counted["status"] == NEGATIVE).astype("int64"),
-        evaluable=counted["status"].isin(_COUNTED[denominator]).astype("int64"),
+        evaluable=counted["status"].isin(COUNTED[denominator]).astype("int64"),
     )
     rates = flags.groupby(columns, observed=True, sort=True).sum().reset_index()
     found = [
@@ -128,8 +129,8 @@ def _ordered(
     samples: pd.DataFrame, columns: Sequence[str], denominator: Denominator
 ) -> pd.DataFrame:
     """Check the samples and return them with a timepoint in the order of the data."""
-    if denominator not in _COUNTED:
-        raise ValueError(f"Unknown denominator {denominator!r}: use one of {list(_COUNTED)}.")
+    if denominator not in COUNTED:
+        raise ValueError(f"Unknown denominator {denominator!r}: use one of {list(COUNTED)}.")
     absent = [name for name in (*columns, "status") if name not in samples.columns]
     if absent:
         raise ValueError(f"The samples have no column {', '.join(absent)}.")

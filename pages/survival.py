@@ -18,7 +18,7 @@ if survival_view.nothing_to_draw(cohort, view, result):
     st.stop()
 wide, narrow = st.columns([2.15, 1], gap="medium")
 with wide, frame.part("The curves"):
-    survival_view.figure(view, result)
+    survival_view.figure(cohort, view, result)
 with narrow, frame.part("The numbers"):
     survival_view.numbers(cohort, view, result)
 with frame.part("The table by group"):

@@ -2,20 +2,28 @@
 
 A snapshot never changes, so nothing here goes stale. Results are shared between sessions, not copied:
 they are frozen, and nobody writes into their frames.
+
+What a page gets of a study with a small-cell minimum, it gets here, and as far as it may be shown: a count
+that may not is a `Hidden`, and rows of single patients are refused.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from analytics.mrd import Denominator
-from analytics.summary import Kind, TableOne
+from analytics.summary import Kind
+from analytics.suppression import Count, is_small, levels, part_of
 from data import assays, queries
 from data.assays import AssayPair
 from data.cohort import CohortFilter
+from data.importing import history
 from data.store import Snapshot
 from data.variables import Dictionary
 from pages.elements import evidence
@@ -26,6 +34,7 @@ from pages.elements.answers import negativity as rates
 from pages.elements.answers import subgroups as forests
 from pages.elements.answers import survival as curves
 from pages.elements.answers import transplant as transplants
+from pages.elements.answers.small_cells import RowsNotShown, minimum_of
 
 _KEYS = {Snapshot: lambda s: s.key, CohortFilter: lambda c: c.key}
 _cached = st.cache_resource(max_entries=500, show_spinner=False, hash_funcs=_KEYS)
@@ -46,7 +55,21 @@ def dictionary(snapshot: Snapshot) -> Dictionary:
 @_cached
 def derivability(snapshot: Snapshot) -> dict[str, queries.Derivability]:
     """Return whether each endpoint can be given, by code."""
-    return {endpoint.code: endpoint for endpoint in queries.derivability(snapshot)}
+    found = {endpoint.code: endpoint for endpoint in queries.derivability(snapshot)}
+    minimum = minimum_of(snapshot)
+    return {code: _derivable(e, minimum) for code, e in found.items()} if minimum else found
+
+
+def _derivable(endpoint: queries.Derivability, minimum: int) -> queries.Derivability:
+    """Return whether an endpoint can be given, without small counts."""
+    shown = levels({"": endpoint.n_usable, **endpoint.excluded}, minimum)
+    why = endpoint.refused_because
+    return replace(
+        endpoint,
+        n_usable=shown.pop(""),
+        excluded=shown,
+        refused_because=why and re.sub(r"\d+ of (the )?\d+", "Too many", why),
+    )
 
 
 @_cached
@@ -56,35 +79,129 @@ def comparing(snapshot: Snapshot, a: CohortFilter, b: CohortFilter) -> Snapshot:
 
 
 @_cached
-def in_both(snapshot: Snapshot, cohort: CohortFilter) -> int:
+def in_both(snapshot: Snapshot, cohort: CohortFilter) -> Count:
     """Return how many patients of a cohort are in both of the cohorts compared."""
-    return queries.in_both(snapshot, cohort, dictionary(snapshot))
+    n = queries.in_both(snapshot, cohort, dictionary(snapshot))
+    return part_of(n, _size(snapshot, cohort), minimum_of(snapshot))
 
 
 @_cached
-def size(snapshot: Snapshot, cohort: CohortFilter) -> int:
-    """Return the number of patients in a cohort."""
+def _size(snapshot: Snapshot, cohort: CohortFilter) -> int:
     return queries.size(snapshot, cohort, dictionary(snapshot))
+
+
+@_cached
+def size(snapshot: Snapshot, cohort: CohortFilter) -> Count:
+    """Return the number of patients in a cohort."""
+    n, minimum = _size(snapshot, cohort), minimum_of(snapshot)
+    return part_of(n, _size(snapshot, CohortFilter()), minimum) if minimum else n
+
+
+@_cached
+def withheld(snapshot: Snapshot, cohort: CohortFilter) -> str:
+    """Return why nothing of a cohort may be shown, '' where it may: it or what it leaves out is few."""
+    minimum = minimum_of(snapshot)
+    if not minimum:
+        return ""
+    n = _size(snapshot, cohort)
+    if is_small(n, minimum):
+        return f"Fewer than {minimum} patients"
+    if n and is_small(_size(snapshot, CohortFilter()) - n, minimum):
+        return f"All but fewer than {minimum} patients of the study"
+    for name, words in cohort.phrases(dictionary(snapshot)).items():
+        if n and is_small(_size(snapshot, cohort.without(name)) - n, minimum):
+            return f"‘{words}’ leaves out fewer than {minimum} patients"
+    return ""
 
 
 @_cached
 def level_counts(
     snapshot: Snapshot, cohort: CohortFilter, names: Sequence[str]
-) -> dict[str, dict[str, int]]:
+) -> dict[str, dict[str, Count]]:
     """Return the live counts of the filters."""
-    return queries.level_counts(snapshot, cohort, dictionary(snapshot), names)
+    found = queries.level_counts(snapshot, cohort, dictionary(snapshot), names)
+    minimum = minimum_of(snapshot)
+    # As the rates of MRD negativity do: a number hidden here must not stand there.
+    return {name: levels(counts, minimum, last={"negative"}) for name, counts in found.items()}
 
 
 @_cached
-def subjects(snapshot: Snapshot, cohort: CohortFilter) -> pd.DataFrame:
-    """Return the patients of a cohort."""
+def _subjects(snapshot: Snapshot, cohort: CohortFilter) -> pd.DataFrame:
     return queries.subjects(snapshot, cohort, dictionary(snapshot))
 
 
+def subjects(snapshot: Snapshot, cohort: CohortFilter) -> pd.DataFrame:
+    """Return the patients of a cohort.
+
+    Raises
+    ------
+    RowsNotShown
+        With a small-cell minimum.
+    """
+    if minimum_of(snapshot):
+        raise RowsNotShown("This study shows no single patients.")
+    return _subjects(snapshot, cohort)
+
+
 @_cached
-def attrition(snapshot: Snapshot, cohort: CohortFilter) -> list[tuple[str, int]]:
+def varying(
+    snapshot: Snapshot, cohort: CohortFilter, among: str | None = None, ignored: str | None = None
+) -> frozenset[str]:
+    """Return the columns with more than one value, `ignored` apart, of those with a value of `among`."""
+    rows = _subjects(snapshot, cohort)
+    rows = rows[rows[among].notna()] if among else rows
+    return frozenset(
+        str(name) for name in rows if len(set(rows[name].dropna().unique()) - {ignored}) > 1
+    )
+
+
+@_cached
+def longest_follow_up(snapshot: Snapshot) -> float:
+    """Return the longest follow-up of a study in days; in whole years with a small-cell minimum."""
+    days = float(_subjects(snapshot, CohortFilter())["follow_up_days"].max())
+    return math.ceil(days / 365) * 365.0 if minimum_of(snapshot) and days == days else days
+
+
+@_cached
+def days_of_change(snapshot: Snapshot, column: str, from_remission: bool) -> tuple[int, int] | None:
+    """Return the median and the last day of a change, such as a transplant, in a study.
+
+    With a small-cell minimum the last day is one that as many patients reach, and fewer have no median.
+    """
+    rows = _subjects(snapshot, CohortFilter())
+    days = (rows[column] - (rows["cr_day"] if from_remission else 0)).dropna()
+    fewest = max(minimum_of(snapshot), 1)
+    if len(days) < fewest:
+        return None
+    return int(days.median()), int(days.astype("float64").nlargest(fewest).iloc[-1])
+
+
+@_cached
+def ends_of(snapshot: Snapshot, name: str) -> tuple[float, float, bool]:
+    """Return the smallest and the largest value of a number in a study, and whether all are whole.
+
+    With a small-cell minimum the ends are rounded outwards: they would be single patients.
+    """
+    values = _subjects(snapshot, CohortFilter())[name].dropna().astype("float64")
+    low, high = float(values.min()), float(values.max())
+    whole = bool((values == values.round()).all())
+    if minimum_of(snapshot) and high > low:
+        step = 10.0 ** math.floor(math.log10(high - low))
+        low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+    return low, high, whole
+
+
+@_cached
+def without_value(snapshot: Snapshot, cohort: CohortFilter, name: str) -> Count:
+    """Return how many of a cohort have no value of a variable."""
+    values = _subjects(snapshot, cohort)[name]
+    return part_of(int(values.isna().sum()), len(values), minimum_of(snapshot))
+
+
+@_cached
+def attrition(snapshot: Snapshot, cohort: CohortFilter) -> list[who.Step]:
     """Return the steps from the study to the cohort."""
-    return queries.attrition(snapshot, cohort, dictionary(snapshot))
+    return who.attrition(snapshot, cohort, dictionary(snapshot))
 
 
 @_cached
@@ -274,7 +391,11 @@ def lanes(
 @_cached
 def assay_pairs(snapshot: Snapshot) -> tuple[AssayPair, ...]:
     """Return where a study has patients evaluable by two assays at one time."""
-    return assays.assay_pairs(snapshot)
+    found, minimum = assays.assay_pairs(snapshot), minimum_of(snapshot)
+    if not minimum:
+        return found
+    total = _size(snapshot, CohortFilter())
+    return tuple(replace(pair, n=part_of(pair.n, total, minimum)) for pair in found)
 
 
 @_cached
@@ -287,7 +408,7 @@ def concordance(
 
 
 @_cached
-def disposition_counts(snapshot: Snapshot, cohort: CohortFilter) -> dict[str, int]:
+def disposition_counts(snapshot: Snapshot, cohort: CohortFilter) -> dict[str, Count]:
     """Return how many patients of a cohort are in each final state."""
     return who.disposition(snapshot, cohort, dictionary(snapshot))
 
@@ -295,14 +416,22 @@ def disposition_counts(snapshot: Snapshot, cohort: CohortFilter) -> dict[str, in
 @_cached
 def table_one(
     snapshot: Snapshot, cohort: CohortFilter, rows: Mapping[str, Kind], by: str | None
-) -> TableOne:
+) -> who.Characteristics:
     """Return Table 1 of a cohort."""
     return who.characteristics(snapshot, cohort, dictionary(snapshot), rows=rows, by=by)
 
 
 @_cached
 def patient(snapshot: Snapshot, everybody: CohortFilter, patient_id: str) -> queries.Patient:
-    """Return the course of one patient; the selection is that of everybody under an MRD rule."""
+    """Return the course of one patient; the selection is that of everybody under an MRD rule.
+
+    Raises
+    ------
+    RowsNotShown
+        With a small-cell minimum.
+    """
+    if minimum_of(snapshot):
+        raise RowsNotShown("This study shows no single patients.")
     return queries.patient(snapshot, everybody, patient_id)
 
 
@@ -314,8 +443,14 @@ def completeness(snapshot: Snapshot, cohort: CohortFilter, by: str | None) -> pd
 
 @_cached
 def import_problems(snapshot: Snapshot) -> pd.DataFrame:
-    """Return what the import of a snapshot found."""
+    """Return what the import of a snapshot found, row by row."""
     return queries.import_problems(snapshot)
+
+
+@_cached
+def changes(older: Snapshot, newer: Snapshot) -> history.Diff:
+    """Return what changed from one snapshot of a study to another."""
+    return history.diff(older, newer)
 
 
 @st.cache_resource(

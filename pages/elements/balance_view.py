@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
 import streamlit as st
 
 from analytics.balance import ALL_TAKEN, NO_NEIGHBOUR, NOT_CHOSEN
 from data.variables import Variable
-from pages.elements import access, comparison_view, frame, model_tables, wording
+from pages.elements import access, comparison_view, frame, model_tables, takeaway, wording
 from pages.elements.answers.balanced import Balanced, Method, NobodyToCompare
 from pages.elements.answers.models import changes, known_later
 from pages.elements.charts.balance import ACCEPTED, love_plot
@@ -47,16 +48,16 @@ def draw(cohort: Cohort, view: SurvivalView) -> None:
         comparison_view.guard_late(cohort, view, "Immortal time", sentence, [by])
         return
     method = _method(cohort)
-    offered = _offered(cohort, view, by)
+    offers = offered(cohort, view, by)
     default = comparison_view.default_covariates(cohort, view, grouping=False)
-    chosen = comparison_view.covariates(cohort, offered, default)
+    chosen = comparison_view.covariates(cohort, offers, default)
     if not chosen:
         st.info("Choose at least one covariate to balance.")
-    elif answer := _answer(cohort, view, by, chosen, method):
-        _balanced(cohort, view, by, answer)
+    elif found := _answered(cohort, view, by, chosen, method):
+        _balanced(cohort, view, by, found)
 
 
-def _offered(cohort: Cohort, view: SurvivalView, by: Variable) -> dict[str, Variable]:
+def offered(cohort: Cohort, view: SurvivalView, by: Variable) -> dict[str, Variable]:
     """Return what can be balanced: known before the groups part."""
     early = view.landmark_days is not None
     return {
@@ -69,30 +70,50 @@ def _offered(cohort: Cohort, view: SurvivalView, by: Variable) -> dict[str, Vari
     }
 
 
-def _answer(
+def answer(
+    cohort: Cohort, view: SurvivalView, by: Variable, chosen: tuple[str, ...], method: Method
+) -> Balanced | None:
+    """Return the balanced groups; None without two groups.
+
+    Raises
+    ------
+    NobodyToCompare
+        Where a level of a covariate holds one group only.
+    ValueError
+        Where the groups cannot be balanced.
+    """
+    return access.balanced(
+        cohort.snapshot, cohort.filter, endpoint=view.endpoint.code, by=by.name,
+        against=comparison_view.against(cohort, by), covariates=chosen, method=method,
+        landmark_days=view.landmark_days,
+    )  # fmt: skip
+
+
+def _answered(
     cohort: Cohort, view: SurvivalView, by: Variable, chosen: tuple[str, ...], method: Method
 ) -> Balanced | None:
     """Return the balanced groups, or say why there are none."""
     try:
-        answer = access.balanced(
-            cohort.snapshot, cohort.filter, endpoint=view.endpoint.code, by=by.name,
-            against=comparison_view.against(cohort, by), covariates=chosen, method=method,
-            landmark_days=view.landmark_days,
-        )  # fmt: skip
+        found = answer(cohort, view, by, chosen, method)
     except NobodyToCompare as problem:
         _nobody_to_compare(cohort, problem, chosen)
         return None
     except ValueError as problem:
         st.info(_with_labels(cohort, str(problem)))
         return None
-    if answer is None:
+    if found is None:
         comparison_view.no_two_groups(by)
-    return answer
+    return found
+
+
+def method_asked(cohort: Cohort) -> Method:
+    """Return how the link asks for the groups to be made comparable."""
+    methods: dict[str, Method] = {method: method for method in _METHODS}
+    return methods[cohort.choice("balance", methods, "matching")]
 
 
 def _method(cohort: Cohort) -> Method:
-    methods: dict[str, Method] = {method: method for method in _METHODS}
-    chosen = methods[cohort.choice("balance", methods, "matching")]
+    chosen = method_asked(cohort)
     key = "choice_balance"
     frame.link.put(key, chosen)
 
@@ -101,7 +122,7 @@ def _method(cohort: Cohort) -> Method:
         frame.set_option("balance", None if value == "matching" else value)
 
     st.segmented_control(
-        "Made comparable by", list(methods), format_func=lambda name: _METHODS[methods[name]],
+        "Made comparable by", list(_METHODS), format_func=lambda name: _METHODS[name],
         key=key, required=True, on_change=changed,
     )  # fmt: skip
     return chosen
@@ -135,27 +156,39 @@ def _nobody_to_compare(cohort: Cohort, problem: NobodyToCompare, chosen: Sequenc
 
 def _balanced(cohort: Cohort, view: SurvivalView, by: Variable, answer: Balanced) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = f"{comparison_view.names(answer.comparison)}, {model_tables.AFTER[answer.method]}"
-        st.subheader(title, anchor=False, width="stretch")
+        st.subheader(title(answer), anchor=False, width="stretch")
         comparison_view.pick(answer.comparison, comparison_view.against(cohort, by))
-    rows = _love_rows(cohort, answer)
+    rows = love_rows(cohort, answer)
     _still_apart(rows)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         st.vega_lite_chart(
-            love_plot(rows), theme=None, width="stretch", key="love_plot", alt=_love_alt(rows)
+            love_plot(rows), theme=None, width="stretch", key="love_plot", alt=love_alt(rows)
         )
+        takeaway.menu(cohort, "balance")
         _balance_notes(cohort, view, by, answer)
     with right:
-        table = model_tables.balanced_rows(
-            answer, cohort.variables, by.name, view.endpoint.short,
-            horizon_days=view.horizon_days, start=view.landmark_days or 0,
-        )  # fmt: skip
+        table = balanced_table(cohort, view, by, answer)
         st.table(table, border="horizontal", hide_index=True)
         _ratios(answer)
 
 
-def _love_rows(cohort: Cohort, answer: Balanced) -> list[dict[str, object]]:
+def title(answer: Balanced) -> str:
+    """Return what is compared, safe to show."""
+    return f"{comparison_view.names(answer.comparison)}, {model_tables.AFTER[answer.method]}"
+
+
+def balanced_table(
+    cohort: Cohort, view: SurvivalView, by: Variable, answer: Balanced
+) -> pd.DataFrame:
+    """Return patients and rates of both groups, before and after."""
+    return model_tables.balanced_rows(
+        answer, cohort.variables, by.name, view.endpoint.short,
+        horizon_days=view.horizon_days, start=view.landmark_days or 0,
+    )  # fmt: skip
+
+
+def love_rows(cohort: Cohort, answer: Balanced) -> list[dict[str, object]]:
     rows = []
     for line in answer.table.to_dict("records"):
         variable = cohort.variables[line["covariate"]]
@@ -178,7 +211,7 @@ def _still_apart(rows: Sequence[Mapping[str, object]]) -> None:
         )
 
 
-def _love_alt(rows: Sequence[Mapping[str, object]]) -> str:
+def love_alt(rows: Sequence[Mapping[str, object]]) -> str:
     largest = {
         when: max((abs(v) for r in rows if (v := float(str(r[when]))) == v), default=0.0)
         for when in ("before", "after")
@@ -222,6 +255,8 @@ def _balance_notes(cohort: Cohort, view: SurvivalView, by: Variable, answer: Bal
             f"Left out, not known: {wording.count(answer.n_missing, 'patient')} "
             f"({wording.escape(missing)})."
         )
+    for levels in answer.withheld.values():
+        comparison_view.small(frame.withheld(cohort, levels))
     for level, reason, n in answer.unmatched:
         who = wording.escape(level.name)
         comparison_view.small(

@@ -47,7 +47,7 @@ def pick(comparison: Comparison, asked: str | None) -> None:
     if len(comparison.offered) > 1:
         offered = {level.value: level.name for level in comparison.offered}
         frame.select(
-            f"Compared with {comparison.reference.name}", "contrast", offered,
+            f"Compared with {wording.escape(comparison.reference.name)}", "contrast", offered,
             comparison.compared.value, default=comparison.offered[0].value, width=230,
         )  # fmt: skip
     if asked and asked != comparison.compared.value:
@@ -91,12 +91,11 @@ def guard_late(
 
 def default_covariates(cohort: Cohort, view: SurvivalView, *, grouping: bool) -> tuple[str, ...]:
     """Return the grouping, age, leucocytes, and risk group or Ph status: those that vary."""
-    values = access.subjects(cohort.snapshot, cohort.filter)
+    varying = access.varying(cohort.snapshot, cohort.filter, None, "unknown")
     by = view.by.name if view.by else ""
 
     def varies(name: str) -> bool:
-        known = values[name].dropna() if name in values else ()
-        return name in cohort.variables and len({v for v in known if v != "unknown"}) > 1
+        return name in cohort.variables and name in varying
 
     disease = next((n for n in ("risk_group", "ph_status") if varies(n)), "")
     if by in ("risk_group", "ph_status"):
@@ -105,18 +104,27 @@ def default_covariates(cohort: Cohort, view: SurvivalView, *, grouping: bool) ->
     return tuple(n for n in named if n and (n == by or varies(n)))
 
 
+def chosen_covariates(
+    cohort: Cohort, offered: Mapping[str, Variable], default: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the covariates that the link asks for, of those offered."""
+    asked = cohort.view.option("covariates")
+    if asked is None:
+        return default
+    named = asked.split(",")
+    known = all(name in cohort.variables for name in named) or asked == NONE
+    cohort.choice("covariates", {asked: ""} if known else cohort.variables, "")
+    return tuple(name for name in named if name in offered)
+
+
 def covariates(
     cohort: Cohort, offered: Mapping[str, Variable], default: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Draw the covariates as pills and a way to find another; return those chosen."""
+    chosen = chosen_covariates(cohort, offered, default)
     asked = cohort.view.option("covariates")
-    if asked is None:
-        chosen = default
-    else:
+    if asked is not None:
         named = asked.split(",")
-        known = all(name in cohort.variables for name in named) or asked == NONE
-        cohort.choice("covariates", {asked: ""} if known else cohort.variables, "")
-        chosen = tuple(name for name in named if name in offered)
         passed = [cohort.variables[n] for n in named if n in cohort.variables and n not in offered]
         if passed:
             small(

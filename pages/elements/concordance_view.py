@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from data.assays import AT_START, SAME_DAY
+from analytics.suppression import Hidden
+from data.assays import AT_START, SAME_DAY, AssayPair
 from data.variables import Variable
-from pages.elements import access, frame, link, outcome_view, survival_view, tables, wording
+from pages.elements import (
+    access,
+    frame,
+    link,
+    outcome_view,
+    survival_view,
+    tables,
+    takeaway,
+    wording,
+)
 from pages.elements.answers.concordance import Concordance
 from pages.elements.frame import Cohort
 
@@ -14,24 +24,20 @@ from pages.elements.frame import Cohort
 def shown(cohort: Cohort) -> None:
     """Show how two assays agree, or say why there is nothing to compare."""
     pairs = access.assay_pairs(cohort.snapshot)
-    if not pairs:
+    asked = pair_asked(cohort)
+    if asked is None:
         st.info(
             f"{wording.escape(cohort.study.name)} has no patients evaluable by two MRD assays at "
             "the same time: there is nothing to compare."
         )
         return
+    two, time = asked.assays, asked.time
     named = {p.assays: f"{p.first} and {p.second}" for p in pairs}
-    two = cohort.choice("assays", named, pairs[0].assays)
     times = {p.time: f"{_capital(p.when)} ({p.n:,})" for p in pairs if p.assays == two}
-    time = cohort.choice("assays_at", times, next(iter(times)))
     with st.container(horizontal=True):
         frame.select("Assays", "assays", named, two, default=pairs[0].assays)
         frame.select("Taken", "assays_at", times, time, default=next(iter(times)), width=230)
-    (pair,) = (p for p in pairs if (p.assays, p.time) == (two, time))
-    variable = cohort.variables[pair.variable().name]
-    # A class alone would agree, or not, by choice.
-    every = cohort.filter.without(variable.name)
-    result = access.concordance(cohort.snapshot, every, two, time)
+    variable, result = answer(cohort, asked)
     if not result.n:
         st.info(f"Nobody of this cohort is evaluable by both. {_left_out(result)}")
         return
@@ -39,10 +45,29 @@ def shown(cohort: Cohort) -> None:
     with left:
         st.table(tables.concordance(result), border="horizontal", hide_index=True)
         st.markdown(f":small[:gray[{_explained(cohort, result)}]]")
+        takeaway.menu(cohort, "concordance")
     with right:
         st.table(tables.agreement(result), border="horizontal", hide_index=True)
     _classes(cohort, result, variable)
-    outcome_view.curves(cohort, variable, _landmark(cohort, result), "concordance")
+    outcome_view.curves(cohort, variable, landmark(cohort, result), "concordance")
+
+
+def pair_asked(cohort: Cohort) -> AssayPair | None:
+    """Return the two assays and the time that the link asks for; None in a study without any."""
+    pairs = access.assay_pairs(cohort.snapshot)
+    if not pairs:
+        return None
+    two = cohort.choice("assays", {p.assays: "" for p in pairs}, pairs[0].assays)
+    times = {p.time: p for p in pairs if p.assays == two}
+    return times[cohort.choice("assays_at", times, next(iter(times)))]
+
+
+def answer(cohort: Cohort, pair: AssayPair) -> tuple[Variable, Concordance]:
+    """Return how two assays agree, and the variable whose levels are the classes."""
+    variable = cohort.variables[pair.variable().name]
+    # A class alone would agree, or not, by choice.
+    every = cohort.filter.without(variable.name)
+    return variable, access.concordance(cohort.snapshot, every, pair.assays, pair.time)
 
 
 def _capital(text: str) -> str:
@@ -61,7 +86,10 @@ def _explained(cohort: Cohort, result: Concordance) -> str:
         f"{_capital(wording.escape(how))}{apart if result.days_apart else ', on the same day'}.",
         "Agreement and test are of negative against not negative; below LOD is not negative.",
     ]
-    if result.agreement.low is None and {result.first.count, result.second.count} & {0, result.n}:
+    shown = not isinstance(result.n, Hidden) and result.agreement.observed is not None
+    if shown and result.agreement.low is None and {result.first.count, result.second.count} & {
+        0, result.n
+    }:  # fmt: skip
         parts.append("One assay gave one answer throughout: kappa says nothing here.")
     if cohort.filter.get(result.pair.variable().name):
         parts.append("Of all classes, also those that the filter leaves out.")
@@ -91,7 +119,7 @@ def _classes(cohort: Cohort, result: Concordance, variable: Variable) -> None:
             )
 
 
-def _landmark(cohort: Cohort, result: Concordance) -> int | None:
+def landmark(cohort: Cohort, result: Concordance) -> int | None:
     """Return the day from which the classes can be compared; None if they are known from the start."""
     position = result.pair.position
     if position == AT_START:

@@ -34,6 +34,7 @@ import pandas as pd
 from analytics.events import event_table
 from analytics.landmark import landmark
 from analytics.proportion import proportion
+from analytics.suppression import Hidden, is_small
 from analytics.survival import log_rank
 from data import published, queries
 from data.cohort import CohortFilter, Condition
@@ -41,6 +42,7 @@ from data.store import Snapshot, query, sql_text
 from data.variables import Dictionary
 from pages.elements import wording
 from pages.elements.answers.negativity import negativity
+from pages.elements.answers.small_cells import minimum_of
 from pages.elements.answers.survival import Survival, survival
 from pages.elements.answers.who import characteristics
 
@@ -52,7 +54,9 @@ DIFFERS = "differs"
 CANNOT_HOLD = "cannot hold as printed"
 NOT_IN_COHORT = "not in the cohort tables"
 QUANTITIES = ("count", "summary", "percent", "interval", "n", "median", "p_value")
-VERDICTS = (REPRODUCED, DIFFERS, CANNOT_HOLD, NOT_IN_COHORT)
+NOT_SHOWN = "not shown"
+"""It, or what it leaves out, is under the study's small-cell minimum."""
+VERDICTS = (REPRODUCED, DIFFERS, CANNOT_HOLD, NOT_IN_COHORT, NOT_SHOWN)
 
 LIMIT_TOLERANCE = 2.0
 """Points by which a limit may differ: it hangs on numbers at risk, which papers rarely print."""
@@ -402,7 +406,11 @@ def compare(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> Compar
         reason = figure.reason if not figure.read else f"No variable {wording.listed(absent)}."
         return Comparison(figure, "–", _NAN, _NAN, _NAN, None, NOT_IN_COHORT, reason)
     reader = _READERS[figure.read.partition(" against ")[0]]
-    found = reader(snapshot, variables, figure)
+    try:
+        found = reader(snapshot, variables, figure)
+    except _Withheld:
+        reason = f"It rests on fewer than {minimum_of(snapshot)} patients, or leaves out fewer."
+        return Comparison(figure, "–", _NAN, _NAN, _NAN, None, NOT_SHOWN, reason)
     verdict, reason = REPRODUCED, ""
     if not found.holds:
         verdict, reason = (CANNOT_HOLD, figure.reason) if figure.reason else (DIFFERS, "")
@@ -411,18 +419,34 @@ def compare(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> Compar
     )
 
 
+class _Withheld(ValueError):
+    """The figure may not be shown: agreement with a printed one would tell it."""
+
+
+def _refuse_small(snapshot: Snapshot, *counts: int) -> None:
+    if any(is_small(n, minimum_of(snapshot)) for n in counts):
+        raise _Withheld
+
+
+def _refuse_unknown(snapshot: Snapshot, *numbers: float | None) -> None:
+    """Refuse what a small-cell minimum took away."""
+    if minimum_of(snapshot) and any(n is None or math.isnan(n) for n in numbers):
+        raise _Withheld
+
+
 def _read_count(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> _Found:
     with_level = _with(figure.selection, _selection(_parsed(figure.level)))
     n = queries.size(snapshot, with_level, variables)
-    return _share(figure, n, queries.size(snapshot, figure.selection, variables))
+    return _share(snapshot, figure, n, queries.size(snapshot, figure.selection, variables))
 
 
 def _with(selection: CohortFilter, more: CohortFilter) -> CohortFilter:
     return CohortFilter(**{**dict(selection.conditions), **dict(more.conditions)})
 
 
-def _share(figure: Figure, n: int, total: int) -> _Found:
+def _share(snapshot: Snapshot, figure: Figure, n: int, total: int) -> _Found:
     """Compare a count out of a total with the printed one."""
+    _refuse_small(snapshot, n, total - n, total)
     row = figure.cells
     printed_n, printed_total = (
         (row["n_negative"], row["n_evaluable"])
@@ -440,28 +464,33 @@ def _read_median_range(snapshot: Snapshot, variables: Dictionary, figure: Figure
     name = figure.level
     table = characteristics(snapshot, figure.selection, variables, rows={name: "number"}, by=None)
     line = table.rows.iloc[0]
-    return _summary(figure, [line["median"], line["minimum"], line["maximum"]])
+    return _summary(snapshot, figure, [line["median"], line["minimum"], line["maximum"]])
 
 
 def _read_months(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> _Found:
     frame = queries.subjects(snapshot, figure.selection, variables)
     days = (frame[figure.level] - frame["cr_day"]).astype("float64").dropna()
-    return _quantiles(figure, days / wording.DAYS_PER_MONTH)
+    return _quantiles(snapshot, figure, days / wording.DAYS_PER_MONTH)
 
 
 def _read_samples(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> _Found:
     samples = queries.mrd_by_timepoint(snapshot, figure.selection, variables)
     taken = samples["sample_day"].notna().groupby(samples["patient_id"]).sum()
-    return _quantiles(figure, taken.astype("float64"))
+    return _quantiles(snapshot, figure, taken.astype("float64"))
 
 
-def _quantiles(figure: Figure, values: pd.Series) -> _Found:
-    return _summary(figure, [float(values.quantile(q)) for q in (0.5, 0.0, 1.0)])
+def _quantiles(snapshot: Snapshot, figure: Figure, values: pd.Series) -> _Found:
+    _refuse_small(snapshot, len(values))
+    return _summary(snapshot, figure, [float(values.quantile(q)) for q in (0.5, 0.0, 1.0)])
 
 
-def _summary(figure: Figure, values: list[float]) -> _Found:
+def _summary(snapshot: Snapshot, figure: Figure, values: list[float]) -> _Found:
     """Compare a median, and its range if that is printed, with the printed ones."""
     printed = [figure.cells[column] for column in ("value", "low", "high")]
+    if minimum_of(snapshot) and any(printed[1:]):
+        # The ends of a range are single patients.
+        raise _Withheld
+    _refuse_unknown(snapshot, values[0])
     shown = [
         _rounded(value, text) if text else "" for value, text in zip(values, printed, strict=True)
     ]
@@ -479,14 +508,16 @@ def _read_negative(snapshot: Snapshot, variables: Dictionary, figure: Figure) ->
     )  # fmt: skip
     block = result.figure
     if figure.quantity == "p_value":
-        return _p_value(figure, block.p_values.get(label) if block else None)
+        return _p_value(snapshot, figure, block.p_values.get(label) if block else None)
     rates = result.everybody
     if block:
         _, value = _one_level(figure)
         rates = block.rates[block.rates[str(by)] == value]
     lines = rates[rates["timepoint"] == label]
-    n, total = (int(lines[column].sum()) for column in ("negative", "evaluable"))
-    return _share(figure, n, total)
+    counts = [lines[column].sum() for column in ("negative", "evaluable")]
+    if lines.empty or any(isinstance(count, Hidden) for count in counts):
+        _refuse_unknown(snapshot, None)
+    return _share(snapshot, figure, *(int(count) for count in counts))
 
 
 def _one_level(figure: Figure) -> tuple[str, str]:
@@ -501,10 +532,11 @@ def _read_best_response(snapshot: Snapshot, variables: Dictionary, figure: Figur
         table = characteristics(
             snapshot, assessed, variables, rows={name: variables[name].kind}, by="mrd_best"
         )
-        return _p_value(figure, float(table.tests["p_value"].iloc[0]))
+        tests = table.tests["p_value"]
+        return _p_value(snapshot, figure, float(tests.iloc[0]) if len(tests) else None)
     assessed = _with(assessed, _selection(_parsed(figure.level)))
     n = queries.size(snapshot, assessed.with_("mrd_best", ("negative",)), variables)
-    return _share(figure, n, queries.size(snapshot, assessed, variables))
+    return _share(snapshot, figure, n, queries.size(snapshot, assessed, variables))
 
 
 def _read_blinatumomab(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> _Found:
@@ -513,7 +545,7 @@ def _read_blinatumomab(snapshot: Snapshot, variables: Dictionary, figure: Figure
     text = sql_text("query_first_course")
     first = query(snapshot, text, {"kind": "blinatumomab"}).set_index("patient_id")["start_day"]
     treated = first.reindex(sampled.index).astype("float64") <= sampled
-    return _share(figure, int(treated.sum()), len(sampled))
+    return _share(snapshot, figure, int(treated.sum()), len(sampled))
 
 
 def _read_level_at_start(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> _Found:
@@ -525,13 +557,13 @@ def _read_level_at_start(snapshot: Snapshot, variables: Dictionary, figure: Figu
     levels = levels[(levels["assay"] == assay) & levels["patient_id"].isin(chosen["patient_id"])]
     inside = (levels["mrd_fraction"] >= low) & (levels["mrd_fraction"] < high)
     total = queries.size(snapshot, figure.selection, variables)
-    return _share(figure, int(inside.sum()), total)
+    return _share(snapshot, figure, int(inside.sum()), total)
 
 
 def _read_survival(snapshot: Snapshot, variables: Dictionary, figure: Figure) -> _Found:
     other = _against(figure.read)
     if figure.quantity == "p_value" and other:
-        return _p_value(figure, _p_against(snapshot, variables, figure, *other))
+        return _p_value(snapshot, figure, _p_against(snapshot, variables, figure, *other))
     days = figure.option("landmark_days")
     result = survival(
         snapshot, figure.selection, variables, endpoint=str(figure.option("endpoint")),
@@ -539,24 +571,31 @@ def _read_survival(snapshot: Snapshot, variables: Dictionary, figure: Figure) ->
         horizon_days=_HORIZON_DAYS,
     )  # fmt: skip
     if figure.quantity == "p_value":
-        return _p_value(figure, result.test.p_value if result.test else None)
+        return _p_value(snapshot, figure, result.test.p_value if result.test else None)
     _, value = _one_level(figure)
     level = next((level for level in result.levels if level.value == value), None)
     if level is None:
+        _refuse_unknown(snapshot, None)
         return _Found("no curve", holds=False)
-    return _off_the_curve(figure, result, result.row(level, result.km.groups).index[0])
+    return _off_the_curve(snapshot, figure, result, result.row(level, result.km.groups).index[0])
 
 
-def _off_the_curve(figure: Figure, result: Survival, group: int) -> _Found:
+def _off_the_curve(snapshot: Snapshot, figure: Figure, result: Survival, group: int) -> _Found:
     row = figure.cells
     if figure.quantity == "n":
-        n = int(result.km.groups["n"].iloc[group])
+        shown = result.km.groups["n"].iloc[group]
+        _refuse_unknown(snapshot, float(shown))
+        n = int(shown)
         return _Found(str(n), str(n) == row["n"], float(n - int(row["n"])))
     if figure.quantity == "median":
-        return _median(row["median_months"], float(result.km.median()["median"].iloc[group]))
+        days = float(result.km.median()["median"].iloc[group])
+        if row["median_months"] != _NOT_REACHED:
+            _refuse_unknown(snapshot, days)
+        return _median(row["median_months"], days)
     day = math.floor(_DAYS_PER_YEAR * float(row["horizon_years"]))
     line = result.km.at([day]).iloc[group]
     value, low, high = (100 * float(line[name]) for name in ("survival", "low", "high"))
+    _refuse_unknown(snapshot, value)
     if figure.quantity == "interval":
         given = [
             (each, float(row[name]))
@@ -605,11 +644,13 @@ def _p_against(
         parts.append(rows[rows[by] == value].assign(side=side))
     rows = pd.concat(parts, ignore_index=True)
     kept = landmark(rows, at=day, time="time", event="event", known_day="known_day").frame
+    _refuse_small(snapshot, *kept["side"].value_counts())
     return log_rank(event_table(kept, time="time", event="event", by="side"), by="side").p_value
 
 
-def _p_value(figure: Figure, found: float | None) -> _Found:
+def _p_value(snapshot: Snapshot, figure: Figure, found: float | None) -> _Found:
     """Compare a P value with the printed one: '0.03', '<0.001', '>0.99'."""
+    _refuse_unknown(snapshot, found)
     printed = figure.printed
     if found is None or math.isnan(found):
         return _Found("not estimable", holds=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from analytics.proportion import proportion
 from data import published
 from data.store import SnapshotError, find
 from data.variables import Variable
-from pages.elements import access, evidence, frame, link, sidebar, tables, wording
+from pages.elements import access, evidence, frame, link, sidebar, tables, takeaway, wording
 from pages.elements.charts.forest import study_forest
 from pages.elements.charts.regimens import regimen_chart, setting_styles
 from pages.elements.charts.theme import ALL, Style, markdown_mark, styles
@@ -49,6 +50,7 @@ _MARKS = {
     evidence.DIFFERS: ":red[✕] differs",
     evidence.CANNOT_HOLD: ":orange[▲] cannot hold",
     evidence.NOT_IN_COHORT: ":gray[–] not in the cohort",
+    evidence.NOT_SHOWN: ":gray[–] not shown",
 }
 _PAGES = {
     "Overview": "/",
@@ -57,6 +59,7 @@ _PAGES = {
     "Patients": "/patients",
 }
 _TWO_YEARS = 730
+_ASSAYS = {"NGS": "NGS", "MFC": "Flow (MFC)", "PCR": "PCR"}
 _EVERY = "every"
 _SETTINGS: Mapping[str, str] = {
     "short2025": "newly diagnosed",
@@ -126,16 +129,22 @@ def _default_publication(cohort: Cohort) -> str:
     return (*mine, *known)[0]
 
 
-def _comparisons(cohort: Cohort, names: tuple[str, ...]) -> tuple[Comparison, ...]:
-    """Return the figures of some tables of the publication beside those of its cohort."""
+def comparisons(cohort: Cohort, chosen: str) -> tuple[Comparison, ...]:
+    """Return the figures of a part of the publication beside those of its cohort.
+
+    Raises
+    ------
+    SnapshotError
+        If that cohort is not in the store.
+    """
     study = publication(cohort)
-    return access.comparisons(find(evidence.figures(study)[0].cohort), study, names)
+    return access.comparisons(find(evidence.figures(study)[0].cohort), study, _TABLES[chosen])
 
 
 def _figure_by_figure(name: str) -> Callable[[Cohort], None]:
     def show(cohort: Cohort) -> None:
         try:
-            found = _comparisons(cohort, _TABLES[name])
+            found = comparisons(cohort, name)
         except SnapshotError as error:
             st.info(f"{wording.escape(str(error))} Publish it with `python -m data demo`.")
             return
@@ -143,9 +152,12 @@ def _figure_by_figure(name: str) -> Callable[[Cohort], None]:
             st.info("This publication prints none of these figures.")
             return
         _summary(cohort, found)
-        if name != _PATIENTS:
-            _forest(found, name)
-        _lines(found)
+        spec = forest(found, name)
+        if spec is not None:
+            axis = forest_axis(name)
+            st.vega_lite_chart(spec, theme=None, width="stretch", key=f"forest_{name}", alt=axis)
+        takeaway.menu(cohort, "evidence_forest")
+        st.table(lines(found), border="horizontal", hide_index=True)
 
     return show
 
@@ -159,6 +171,8 @@ def _summary(cohort: Cohort, found: Sequence[Comparison]) -> None:
         text += f", {counts[evidence.CANNOT_HOLD]} cannot hold as printed"
     if counts[evidence.NOT_IN_COHORT]:
         text += f", {counts[evidence.NOT_IN_COHORT]} are not in the cohort tables"
+    if counts[evidence.NOT_SHOWN]:
+        text += f", {counts[evidence.NOT_SHOWN]} are not shown for their small numbers"
     text += f", **{counts[evidence.DIFFERS]}** differ." if counts[evidence.DIFFERS] else "."
     text += f" Computed now from all patients of {wording.escape(study.name)}, whatever the filters say."
     if study.synthetic:
@@ -166,8 +180,15 @@ def _summary(cohort: Cohort, found: Sequence[Comparison]) -> None:
     st.markdown(text)
 
 
-def _forest(found: Sequence[Comparison], name: str) -> None:
-    """Draw the printed rates over the cohort's, group by group."""
+def forest_axis(name: str) -> str:
+    """Return what the forest of a part measures."""
+    return "Event-free at 2 years (%)" if name == _SURVIVAL else "MRD-negative (%)"
+
+
+def forest(found: Sequence[Comparison], name: str) -> dict[str, Any] | None:
+    """Return the printed rates over the cohort's, group by group; None where nothing is a rate."""
+    if name == _PATIENTS:
+        return None
     rates = [c for c in found if c.figure.quantity == "percent" and not math.isnan(c.value)]
     if name == _MRD:
         rates = [c for c in found if not math.isnan(c.value)]
@@ -175,11 +196,7 @@ def _forest(found: Sequence[Comparison], name: str) -> None:
     for (place, head), group in groupby(rates, key=lambda c: (c.figure.place, _head(c.figure))):
         rows.append({"kind": "head", "label": head, "note": place})
         rows += [_row(comparison) for comparison in group]
-    if not rows:
-        return
-    title = "Event-free at 2 years (%)" if name == _SURVIVAL else "MRD-negative (%)"
-    spec = study_forest(rows, axis_title=title)
-    st.vega_lite_chart(spec, theme=None, width="stretch", key=f"forest_{name}", alt=title)
+    return study_forest(rows, axis_title=forest_axis(name)) if rows else None
 
 
 def _head(figure: Figure) -> str:
@@ -237,8 +254,8 @@ def _rate_text(value: float, low: float, high: float) -> str:
     return wording.rate_with_interval(value / 100, low / 100, high / 100)
 
 
-def _lines(found: Sequence[Comparison]) -> None:
-    """Write every figure as a row with a link to the view that shows it."""
+def lines(found: Sequence[Comparison]) -> pd.DataFrame:
+    """Return every figure as a row with a link to the view that shows it."""
     rows = [
         [
             _linked(c.figure),
@@ -251,7 +268,7 @@ def _lines(found: Sequence[Comparison]) -> None:
         for c in found
     ]
     heads = ["Where", "Figure", "Printed", "Cohort (95% CI)", "Verdict"]
-    st.table(pd.DataFrame(rows, columns=heads), border="horizontal", hide_index=True)
+    return pd.DataFrame(rows, columns=heads)
 
 
 def _patients(figure: Figure) -> str:
@@ -283,15 +300,56 @@ def _beside(cohort: Cohort) -> None:
         "comparison.]]"
     )
     settings = {_EVERY: "Every setting"} | {s: s[:1].upper() + s[1:] for s in _settings()}
-    assays = {_EVERY: "Every assay", "NGS": "NGS", "MFC": "Flow (MFC)", "PCR": "PCR"}
-    setting = cohort.choice("setting", settings, _EVERY)
-    assay = cohort.choice("assay", assays, _EVERY)
+    assays = {_EVERY: "Every assay"} | _ASSAYS
+    setting, assay = _asked(cohort)
     with st.container(horizontal=True):
         frame.select("Setting", "setting", settings, setting, default=_EVERY, width=260)
         frame.select("MRD assay", "assay", assays, assay, default=_EVERY)
-    _mrd_beside(cohort, setting, assay)
+    for part_of in beside(cohort):
+        st.subheader(part_of.title, anchor=False)
+        if not part_of.printed:
+            st.info("No published figure of this setting and assay. Choose another one.")
+            continue
+        st.vega_lite_chart(
+            part_of.chart, theme=None, width="stretch", key=f"beside_{part_of.title}",
+            alt=part_of.title,
+        )  # fmt: skip
+        takeaway.menu(cohort, part_of.key)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The own cohort among printed ones: rows as `charts.forest` draws them."""
+
+    key: str
+    title: str
+    own: list[dict[str, Any]]
+    printed: list[dict[str, Any]]
+    axis: str
+
+    @property
+    def chart(self) -> dict[str, Any]:
+        """The figure."""
+        head = [{"kind": "head", "label": "This cohort"}, *self.own] if self.own else []
+        rows = [*head, {"kind": "head", "label": "As published"}, *self.printed]
+        return study_forest(rows, axis_title=self.axis)
+
+
+def _asked(cohort: Cohort) -> tuple[str, str]:
+    """Return setting and assay that the link asks for."""
+    settings = {_EVERY: ""} | dict.fromkeys(_settings(), "")
+    return (
+        cohort.choice("setting", settings, _EVERY),
+        cohort.choice("assay", {_EVERY: ""} | _ASSAYS, _EVERY),
+    )
+
+
+def beside(cohort: Cohort) -> Iterator[Beside]:
+    """Yield the MRD negativity and the survival of the cohort among printed ones."""
+    setting, assay = _asked(cohort)
+    yield _mrd_beside(cohort, setting, assay)
     for code, names in (("RFS", ("RFS", "LFS")), ("OS", ("OS",))):
-        _survival_beside(cohort, code, names, setting)
+        yield _survival_beside(cohort, code, names, setting)
 
 
 def _settings() -> list[str]:
@@ -299,7 +357,7 @@ def _settings() -> list[str]:
     return list(dict.fromkeys([*_SETTINGS.values(), *regimens]))
 
 
-def _mrd_beside(cohort: Cohort, setting: str, assay: str) -> None:
+def _mrd_beside(cohort: Cohort, setting: str, assay: str) -> Beside:
     rows = _own_negativity(cohort)
     found: list[dict[str, Any]] = []
     printed = published.tables()["mrd_negativity"]
@@ -320,9 +378,8 @@ def _mrd_beside(cohort: Cohort, setting: str, assay: str) -> None:
             # The review prints how many were treated, not how many were evaluable: no interval.
             name = f"{row['regimen']} ({row['mrd_method']})"
             found.append(_printed_row(name, row["n"], row["mrd_negativity_percent"], None, None))
-    _draw_beside(
-        "MRD negativity", rows, found, "MRD-negative (%), exact 95% CI where n/N is printed"
-    )
+    axis = "MRD-negative (%), exact 95% CI where n/N is printed"
+    return Beside("evidence_beside", "MRD negativity", rows, found, axis)
 
 
 def _own_negativity(cohort: Cohort) -> list[dict[str, Any]]:
@@ -337,7 +394,7 @@ def _own_negativity(cohort: Cohort) -> list[dict[str, Any]]:
     return [_own_row(label, count, line["rate"], line["low"], line["high"])]
 
 
-def _survival_beside(cohort: Cohort, code: str, names: Sequence[str], setting: str) -> None:
+def _survival_beside(cohort: Cohort, code: str, names: Sequence[str], setting: str) -> Beside:
     rows: list[dict[str, Any]] = []
     if not access.derivability(cohort.snapshot)[code].refused_because:
         rows = _own_survival(cohort, code)
@@ -352,19 +409,8 @@ def _survival_beside(cohort: Cohort, code: str, names: Sequence[str], setting: s
         label = f"{_short_citation(row['study'])}{what}"
         found.append(_printed_row(label, row["n"], row["percent"], *limits))
     word = "Relapse-free" if code == "RFS" else "Overall"
-    _draw_beside(f"{word} survival at 2 years", rows, found, f"{word} survival at 2 years (%)")
-
-
-def _draw_beside(
-    title: str, own: list[dict[str, Any]], found: list[dict[str, Any]], axis: str
-) -> None:
-    st.subheader(title, anchor=False)
-    if not found:
-        st.info("No published figure of this setting and assay. Choose another one.")
-        return
-    head = [{"kind": "head", "label": "This cohort"}, *own] if own else []
-    spec = study_forest([*head, {"kind": "head", "label": "As published"}, *found], axis_title=axis)
-    st.vega_lite_chart(spec, theme=None, width="stretch", key=f"beside_{title}", alt=title)
+    title = f"{word} survival at 2 years"
+    return Beside(f"evidence_beside_{code.lower()}", title, rows, found, f"{title} (%)")
 
 
 def _own_survival(cohort: Cohort, code: str) -> list[dict[str, Any]]:
@@ -372,7 +418,7 @@ def _own_survival(cohort: Cohort, code: str) -> list[dict[str, Any]]:
         cohort.snapshot, cohort.filter, endpoint=code, by=None, landmark_days=None,
         horizon_days=_TWO_YEARS,
     )  # fmt: skip
-    if not result.n:
+    if not result.n or (result.minimum and not result.enough):
         return []
     at = result.km.at([_TWO_YEARS]).iloc[0]
     return [_own_row(cohort.study.name, str(result.n), at["survival"], at["low"], at["high"])]
@@ -400,8 +446,7 @@ def _printed_row(
 
 def _regimens(cohort: Cohort) -> None:
     """Draw and list the regimens of the review."""
-    rows = published.tables()["regimens"].to_dict("records")
-    spec = regimen_chart(rows)
+    rows, spec = regimens()
     legend = " · ".join(
         f"{markdown_mark(style)} {wording.escape(setting)}"
         for setting, style in setting_styles(rows).items()
@@ -415,14 +460,24 @@ def _regimens(cohort: Cohort) -> None:
         "from 1 to 6 years: heights at different horizons do not compare. The area is the number of "
         "patients.]]"
     )
-    frame_of = pd.DataFrame(rows)
-    numbers = [c for c in frame_of if c in tables.REGIMEN_NUMBERS]
-    frame_of[numbers] = frame_of[numbers].apply(pd.to_numeric)
+    takeaway.menu(cohort, "regimens")
     st.dataframe(
-        frame_of[list(tables.REGIMEN_COLUMNS)],
-        hide_index=True,
-        column_config=dict(tables.REGIMEN_COLUMNS),
+        regimen_table(rows), hide_index=True, column_config=dict(tables.REGIMEN_COLUMNS)
     )
+
+
+def regimens() -> tuple[list[dict[Hashable, Any]], dict[str, Any]]:
+    """Return the regimens of the review, and the figure of those that print both rates."""
+    rows = published.tables()["regimens"].to_dict("records")
+    return rows, regimen_chart(rows)
+
+
+def regimen_table(rows: Sequence[Mapping[Hashable, Any]]) -> pd.DataFrame:
+    """Return the regimens with numbers as numbers."""
+    table = pd.DataFrame(rows)
+    numbers = [c for c in table if c in tables.REGIMEN_NUMBERS]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
+    return table[list(tables.REGIMEN_COLUMNS)]
 
 
 PARTS: Mapping[str, Callable[[Cohort], None]] = {

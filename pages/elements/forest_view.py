@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from data.variables import Variable
-from pages.elements import access, comparison_view, frame, tables, wording
+from pages.elements import access, comparison_view, frame, tables, takeaway, wording
 from pages.elements.answers.subgroups import MOST_LEVELS, ForestRows
 from pages.elements.answers.survival import FEWEST_FOR_A_CURVE
 from pages.elements.charts.subgroups import subgroup_forest
@@ -21,18 +22,14 @@ def draw(cohort: Cohort, view: SurvivalView) -> None:
     if by is None:
         return
     against = comparison_view.against(cohort, by)
-    found = access.subgroups(
-        cohort.snapshot, cohort.filter, endpoint=view.endpoint.code, by=by.name, against=against,
-        landmark_days=view.landmark_days,
-    )  # fmt: skip
+    found = answer(cohort, view, by)
     if found is None:
         comparison_view.no_two_groups(by)
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = f"Hazard ratio of {comparison_view.names(found.comparison)}, by subgroup"
-        st.subheader(title, anchor=False, width="stretch")
+        st.subheader(title(found), anchor=False, width="stretch")
         comparison_view.pick(found.comparison, against)
-    rows, blank = _forest_rows(found)
+    rows, blank = forest_rows(found)
     n = sum(row["kind"] == "row" for row in rows)
     for row in rows:
         looks = frame.comparison_number(
@@ -45,16 +42,35 @@ def draw(cohort: Cohort, view: SurvivalView) -> None:
         f"single ratio, and expect one in 20 below 0.05 by chance. Comparison {looks} of this session.",
     )
     _later(cohort, view, found.later)
-    looked = tables.looks(by)
-    pair = (found.comparison.reference, found.comparison.compared)
-    spec = subgroup_forest(rows, groups=[(level.name, looked[level.value]) for level in pair])
     st.vega_lite_chart(
-        spec, theme=None, width="stretch", key="subgroup_forest", alt=_forest_alt(found, rows)
-    )
+        chart(by, found, rows), theme=None, width="stretch", key="subgroup_forest",
+        alt=forest_alt(found, rows),
+    )  # fmt: skip
+    takeaway.menu(cohort, "subgroup_forest")
     _forest_notes(cohort, view, found, blank)
 
 
-def _forest_rows(found: ForestRows) -> tuple[list[dict[str, object]], list[str]]:
+def answer(cohort: Cohort, view: SurvivalView, by: Variable) -> ForestRows | None:
+    """Return the comparison in every subgroup; None without two groups."""
+    return access.subgroups(
+        cohort.snapshot, cohort.filter, endpoint=view.endpoint.code, by=by.name,
+        against=comparison_view.against(cohort, by), landmark_days=view.landmark_days,
+    )  # fmt: skip
+
+
+def title(found: ForestRows) -> str:
+    """Return what the forest shows, safe to show."""
+    return f"Hazard ratio of {comparison_view.names(found.comparison)}, by subgroup"
+
+
+def chart(by: Variable, found: ForestRows, rows: Sequence[dict[str, object]]) -> dict[str, Any]:
+    """Return the forest."""
+    looked = tables.looks(by)
+    pair = (found.comparison.reference, found.comparison.compared)
+    return subgroup_forest(rows, groups=[(level.name, looked[level.value]) for level in pair])
+
+
+def forest_rows(found: ForestRows) -> tuple[list[dict[str, object]], list[str]]:
     """Return the rows of the forest, and the variables without any ratio, which are not drawn."""
     every = found.subgroups.rows
     rows: list[dict[str, object]] = [_row("all", "All patients", every.iloc[0].to_dict())]
@@ -87,7 +103,7 @@ def _row(kind: str, label: str, line: Mapping[str, object]) -> dict[str, object]
     }
 
 
-def _forest_alt(found: ForestRows, rows: Sequence[Mapping[str, object]]) -> str:
+def forest_alt(found: ForestRows, rows: Sequence[Mapping[str, object]]) -> str:
     n = sum(row["kind"] == "row" for row in rows)
     told = [row for row in rows if row["kind"] == "row" and row["value"] == row["value"]]
     text = f"Hazard ratio of {comparison_view.names(found.comparison)}: {rows[0]['text']} in all patients"

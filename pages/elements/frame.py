@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
+from analytics.suppression import Count
 from data.cohort import CohortFilter, UnknownInQuery
 from data.endpoints import ENDPOINTS, Endpoint
 from data.queries import Study
 from data.store import Snapshot, SnapshotError, find, snapshots
-from data.variables import COHORTS, MISSING, Dictionary, Variable
+from data.variables import COHORTS, MISSING, Dictionary, Level, Variable
 from pages.elements import access, link, sidebar, wording
+from pages.elements.answers.small_cells import minimum_of
 from pages.elements.link import View
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +37,8 @@ PAGES: Mapping[str, str] = {
     "Transplant": "pages/transplant.py",
     "Evidence": "pages/evidence.py",
     "Patients": "pages/patients.py",
+    "Present": "pages/present.py",
+    "Cohorts": "pages/cohorts.py",
 }
 """The menu: label and file."""
 
@@ -73,7 +78,7 @@ class Cohort:
             problem = (
                 f"‘{value}’ is not a choice for {option}: {', '.join(allowed) or 'none here'}."
             )
-            _refuse_link((problem,), self.view.with_option(option, None))
+            self._refuse(problem, self.view.with_option(option, None))
         return value
 
     def number(self, option: str) -> int | None:
@@ -83,18 +88,121 @@ class Cohort:
             return None
         if not (value.isdecimal() and int(value) <= 36525):
             problem = f"‘{value}’ is not a number for {option}."
-            _refuse_link((problem,), self.view.with_option(option, None))
+            self._refuse(problem, self.view.with_option(option, None))
         return int(value)
 
+    def _refuse(self, problem: str, rest: View) -> NoReturn:
+        _refuse_link((problem,), rest)
 
-def open_page(name: str) -> Cohort:
+
+class SavedCohort(Cohort):
+    """What a slide or a report works on: there is no page that could say what a link asks for in vain."""
+
+    def _refuse(self, problem: str, rest: View) -> NoReturn:
+        raise UnknownInQuery((problem,), rest.cohort)
+
+
+def open_page(name: str, *, stage: bool = False) -> Cohort:
     """Set the page up and return the cohort that it is to show.
 
     Parameters
     ----------
     name : str
         A key of `PAGES`.
+    stage : bool
+        Whether it draws its own filters; presenting, it has no menu either.
     """
+    _configure(name)
+    try:
+        snapshot = _snapshot()
+        study, variables = access.study(snapshot), access.dictionary(snapshot)
+    except SnapshotError as error:
+        st.error(wording.escape(str(error)))
+        if error.previous is not None:
+            _offer(error.previous)
+        to_page("Cohorts", "Go to the cohorts", ":material/arrow_forward:", {})
+        st.stop()
+    try:
+        view = link.current_view(study.study_id, variables)
+    except UnknownInQuery as unknown:
+        _refuse_link(unknown.problems, st.session_state[link.VIEW])
+    cohort = _compared_if_asked(Cohort(snapshot, study, variables, view))
+    cohort.choice("timepoint", {v.name: v for v in variables.timepoints}, "")
+    if not stage:
+        sidebar.draw(cohort.snapshot, cohort.study, cohort.variables, cohort.view)
+    if not (stage and view.option(link.PRESENT)):
+        _menu(view.with_option(link.PRESENT, None).to_query())
+    return cohort
+
+
+def cohort_of(view: View) -> Cohort:
+    """Return what a view is of, without a page: for a slide or a report.
+
+    Raises
+    ------
+    SnapshotError
+        If its snapshot is not in the store.
+    """
+    snapshot = find(view.study_id, view.snapshot)
+    study, variables = access.study(snapshot), access.dictionary(snapshot)
+    return _compared_if_asked(SavedCohort(snapshot, study, variables, view))
+
+
+def cohort_of_query(query: Mapping[str, Sequence[str]]) -> Cohort:
+    """Return what a saved view is of.
+
+    Parameters
+    ----------
+    query : mapping
+        As `View.to_query` returns it.
+
+    Raises
+    ------
+    SnapshotError
+        If its snapshot is not in the store.
+    UnknownInQuery
+        If it asks for a variable or a level that the study does not have.
+    """
+    study_id = "".join(query["study"][-1:])
+    snapshot = find(study_id, "".join(query.get("snapshot", ())[-1:]) or None)
+    view, problems = link.read(study_id, query, access.dictionary(snapshot))
+    if problems:
+        raise UnknownInQuery(tuple(problems), view.cohort)
+    return cohort_of(view)
+
+
+def _compared_if_asked(cohort: Cohort) -> Cohort:
+    """Return the cohort with the variable that compares its saved cohorts, where there are two."""
+    saved, _ = link.saved_cohorts(cohort.view, cohort.variables)
+    if len(saved) < len(link.SAVED):
+        return cohort
+    snapshot = access.comparing(cohort.snapshot, saved["A"], saved["B"])
+    return replace(cohort, snapshot=snapshot, variables=access.dictionary(snapshot))
+
+
+def _offer(previous: Snapshot) -> None:
+    """Offer the snapshot that can be shown in place of one that cannot."""
+    day = previous.published_at[:10]
+    st.button(
+        f"Show the snapshot of {day} ({previous.hash})",
+        on_click=link.change,
+        args=(View(previous.study_id, previous.hash),),
+    )
+
+
+def open_administration(name: str) -> None:
+    """Set a page up that needs no cohort; its menu leads back to what the address says of one.
+
+    Parameters
+    ----------
+    name : str
+        A key of `PAGES`.
+    """
+    _configure(name)
+    _menu(link.carried())
+
+
+def _configure(name: str) -> None:
     st.set_page_config(
         page_title=f"{name} · MRD Cohort Explorer",
         page_icon="🩸",
@@ -102,44 +210,47 @@ def open_page(name: str) -> Cohort:
         initial_sidebar_state=280,
     )
     link.enter(name)
-    try:
-        snapshot = _snapshot()
-        study, variables = access.study(snapshot), access.dictionary(snapshot)
-    except SnapshotError as error:
-        st.error(wording.escape(str(error)))
-        st.stop()
-    try:
-        view = link.current_view(study.study_id, variables)
-    except UnknownInQuery as unknown:
-        _refuse_link(unknown.problems, st.session_state[link.VIEW])
-    saved, _ = link.saved_cohorts(view, variables)
-    if len(saved) == len(link.SAVED):
-        snapshot = access.comparing(snapshot, saved["A"], saved["B"])
-        variables = access.dictionary(snapshot)
-    cohort = Cohort(snapshot, study, variables, view)
-    cohort.choice("timepoint", {v.name: v for v in variables.timepoints}, "")
-    sidebar.draw(cohort.snapshot, cohort.study, cohort.variables, cohort.view)
+
+
+def _menu(query: Mapping[str, list[str]]) -> None:
     with st.container(horizontal=True, gap="xxsmall", wrap=False):
         for label in PAGES:
-            page_link(label, view)
-    return cohort
+            to_page(label, label, None, query)
 
 
 def page_link(page: str, view: View, label: str = "", icon: str | None = None) -> None:
-    """Draw a link to another page that carries a view."""
+    """Draw a link to another page that carries a view, and the talk that is put together."""
+    shown: View | None = st.session_state.get(link.VIEW)
+    if shown is not None:
+        view = view.with_option(link.TALK, shown.option(link.TALK))
+    to_page(page, label or page, icon, view.to_query())
+
+
+def to_page(
+    page: str,
+    label: str,
+    icon: str | None,
+    query: Mapping[str, Sequence[str]],
+    tip: str | None = None,
+) -> None:
+    """Draw a link to a page with the parameters of its address."""
     # A page that is run on its own has no siblings to link to, and works all the same.
     with suppress(StreamlitPageNotFoundError):
-        st.page_link(PAGES[page], label=label or page, icon=icon, query_params=view.to_query())
+        st.page_link(PAGES[page], label=label, icon=icon, query_params=dict(query), help=tip)
 
 
-def show_patients(cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, int]]) -> None:
+def show_patients(cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, Count]]) -> None:
     """Draw a popover with one link per group to the Patients page with that selection.
+
+    A study that shows no single patients has none.
 
     Parameters
     ----------
     groups : mapping of str to (CohortFilter, int)
         By name, the whole selection of the group and its number of patients; nobody is no link.
     """
+    if minimum_of(cohort.snapshot):
+        return
     shown = {name: group for name, group in groups.items() if group[1]}
     if not shown:
         return
@@ -150,7 +261,7 @@ def show_patients(cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, int]]
             page_link("Patients", cohort.view.with_cohort(selection), label)
 
 
-def patients_by(cohort: Cohort, *by: Variable) -> dict[str, tuple[CohortFilter, int]]:
+def patients_by(cohort: Cohort, *by: Variable) -> dict[str, tuple[CohortFilter, Count]]:
     """Return for `show_patients` the groups of a cohort: each level, and those without a value.
 
     Parameters
@@ -177,19 +288,47 @@ def patients_by(cohort: Cohort, *by: Variable) -> dict[str, tuple[CohortFilter, 
     } if rest else groups  # fmt: skip
 
 
+def no_single_patients(cohort: Cohort) -> bool:
+    """Say so where a study shows no rows of single patients, and who can change it."""
+    minimum = minimum_of(cohort.snapshot)
+    if minimum:
+        st.info(
+            f"{wording.escape(cohort.study.name)} shows no single patients: counts under {minimum} are "
+            "hidden, and a patient is a count of one. Whoever keeps the study can change its "
+            "small-cell minimum under Cohorts."
+        )
+    return bool(minimum)
+
+
+def withheld(cohort: Cohort, levels: Sequence[Level]) -> str:
+    """Return a sentence on groups that a small-cell minimum keeps out, safe to show; '' without any."""
+    minimum = minimum_of(cohort.snapshot)
+    if not levels:
+        return ""
+    names = wording.escape(wording.listed(level.name for level in levels))
+    if len(levels) == 1:
+        why = f"it has fewer than {minimum} patients, or would tell how many others are as few"
+        return f"{names} is not shown and in no test: {why}."
+    return (
+        f"{names} are not shown and in no test: at least one of them has fewer than {minimum} patients, "
+        "and the others would tell how many."
+    )
+
+
 def _snapshot() -> Snapshot:
     study_id, digest = link.asked_study()
     if study_id is None:
         served = [snapshot for snapshot in snapshots() if snapshot.current]
         if not served:
             raise SnapshotError(
-                "There is no cohort yet. Publish one with: python -m data import PATH --study ID"
+                "There is no cohort yet. Bring one under Cohorts, or with: "
+                "python -m data import PATH --study ID"
             )
         return max(served, key=lambda snapshot: snapshot.published_at)
     return find(study_id, digest)
 
 
-def _refuse_link(problems: Sequence[str], rest: View) -> None:
+def _refuse_link(problems: Sequence[str], rest: View) -> NoReturn:
     """Say what a link asks for in vain, and stop: showing the rest would be another cohort."""
     st.subheader("This link cannot be shown as it stands", anchor=False)
     for problem in problems:
@@ -213,6 +352,8 @@ def heading(
         st.title(wording.escape(title), anchor=False, width="stretch")
         if beside is not None:
             beside()
+    if why := access.withheld(cohort.snapshot, cohort.filter):
+        _withheld(cohort, why)
     total = access.size(cohort.snapshot, CohortFilter())
     n = access.size(cohort.snapshot, cohort.filter)
     parts = [
@@ -233,6 +374,22 @@ def heading(
         _nobody(cohort)
     if cohort.view.grouped_by_cohorts:
         _compared(cohort)
+
+
+def _withheld(cohort: Cohort, why: str) -> None:
+    """Say that nothing of a selection is shown, offer to lift each of its filters, and stop."""
+    st.markdown(f"{wording.escape(cohort.study.name)} · {cohort.words}")
+    st.info(
+        f"{wording.escape(why)}: nothing of this selection is shown. Lift a filter, or choose another one."
+    )
+    with st.container(horizontal=True):
+        for name, words in cohort.filter.phrases(cohort.variables).items():
+            lifted = cohort.view.with_cohort(cohort.filter.without(name))
+            st.button(
+                f"Lift ‘{wording.escape(words)}’", key=f"withheld_{name}", on_click=link.change,
+                args=(lifted,),
+            )  # fmt: skip
+    st.stop()
 
 
 def _compared(cohort: Cohort) -> None:
@@ -263,9 +420,9 @@ def _compared(cohort: Cohort) -> None:
 def _nobody(cohort: Cohort) -> None:
     """Say which condition removed the last patients, offer to lift it, and stop."""
     steps = access.attrition(cohort.snapshot, cohort.filter)
-    position = next(i for i, (_, n) in enumerate(steps) if n == 0)
+    position = next(i for i, step in enumerate(steps) if step.n == 0)
     name = list(cohort.filter.phrases(cohort.variables))[position - 1]
-    words, before = steps[position][0], steps[position - 1][1]
+    words, before = steps[position].words, steps[position - 1].n
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"‘{wording.escape(words)}’ removed the last {wording.count(before, 'patient')}."

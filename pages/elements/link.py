@@ -7,7 +7,7 @@ address written, so that the Back button undoes one choice at a time and is neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -21,14 +21,18 @@ OPTIONS = (
     "endpoint", "by", "landmark_days", "horizon", "size", "timepoint", "denominator", "part",
     "by2", "unit", "zoom", "publication", "setting", "assay", "cohort_a", "cohort_b", "swimmer", "sort",
     "section", "contrast", "covariates", "firth", "balance",
-    "mrd_section", "assays", "assays_at",
+    "mrd_section", "assays", "assays_at", "talk", "present",
 )  # fmt: skip
 """Keys of a link that are choices of a page, not variables."""
 
 SAVED: Mapping[str, str] = {"A": "cohort_a", "B": "cohort_b"}
 """The saved cohorts, and where a link holds them."""
 
+TALK, PRESENT = "talk", "present"
+"""The talk that is put together, which goes with every page and study; and the slide presented of it."""
+
 _STUDY, _SNAPSHOT = "study", "snapshot"
+_IMPORT, _STEP = "import", "step"
 VIEW, _WRITTEN, _CHANGED, _PAST = "view", "written_query", "view_changed", "past_views"
 _PAGE, _DRAWN = "page_shown", "drawn_on_page"
 
@@ -73,6 +77,14 @@ class View:
             view = view.with_option(name, None)
         return view
 
+    def of_study(self, study_id: str) -> View:
+        """Return the view of another study: nothing stays but the talk."""
+        return View(study_id).with_option(TALK, self.option(TALK))
+
+    def without_talk(self) -> View:
+        """Return the view as it is saved and cited."""
+        return self.with_option(TALK, None).with_option(PRESENT, None)
+
     @property
     def grouped_by_cohorts(self) -> tuple[str, ...]:
         """The choices of the page that are the comparison of the saved cohorts."""
@@ -94,6 +106,32 @@ def asked_study() -> tuple[str | None, str | None]:
     query = _address()
     study = query.get(_STUDY, [None])[-1] or (view.study_id if view else None)
     return study, query.get(_SNAPSHOT, [None])[-1]
+
+
+def asked_import() -> tuple[str | None, str | None]:
+    """Return the import that the address of the Cohorts page goes on with, and its step."""
+    return st.query_params.get(_IMPORT), st.query_params.get(_STEP)
+
+
+def show_import(job_id: str | None, step: str | None = None) -> None:
+    """Have the address go on with an import, or with none; what it says of a cohort stays."""
+    asked = {_IMPORT: [job_id] if job_id else [], _STEP: [step] if step else []}
+    st.query_params.from_dict(carried() | {name: value for name, value in asked.items() if value})
+
+
+def carried() -> dict[str, list[str]]:
+    """Return what the address says of a cohort.
+
+    Without the import: whoever has its address sees the file that is being imported.
+    """
+    return {name: value for name, value in _address().items() if name not in (_IMPORT, _STEP)}
+
+
+def forget() -> None:
+    """Drop the view of the session and the address: the study it shows is gone."""
+    for name in (VIEW, _WRITTEN, _CHANGED, _PAST):
+        st.session_state.pop(name, None)
+    st.query_params.clear()
 
 
 def current_view(study_id: str, variables: Dictionary) -> View:
@@ -177,10 +215,22 @@ def _moved() -> bool:
 
 
 def _read(study_id: str, variables: Dictionary) -> View:
-    query = _address()
-    snapshot = query.pop(_SNAPSHOT, [""])[-1] or None
-    query.pop(_STUDY, None)
-    options = {name: query.pop(name)[-1] for name in OPTIONS if name in query}
+    view, said = read(study_id, _address(), variables)
+    if said:
+        st.session_state[VIEW] = view
+        st.session_state[_WRITTEN] = None
+        raise UnknownInQuery(tuple(said), view.cohort)
+    return view
+
+
+def read(
+    study_id: str, query: Mapping[str, Sequence[str]], variables: Dictionary
+) -> tuple[View, list[str]]:
+    """Return the view that a link shows, and what in it cannot be read."""
+    left = {name: list(values) for name, values in query.items() if values}
+    snapshot = left.pop(_SNAPSHOT, [""])[-1] or None
+    left.pop(_STUDY, None)
+    options = {name: left.pop(name)[-1] for name in OPTIONS if name in left}
     view = View(study_id, snapshot, options=tuple(options.items()))
     cohorts, problems = saved_cohorts(view, variables)
     for name in SAVED:
@@ -190,14 +240,10 @@ def _read(study_id: str, variables: Dictionary) -> View:
         variables = with_comparison(variables, **{name.lower(): c for name, c in cohorts.items()})
     said = [sentence for sentences in problems.values() for sentence in sentences]
     try:
-        view = view.with_cohort(CohortFilter.from_query(query, variables))
+        view = view.with_cohort(CohortFilter.from_query(left, variables))
     except UnknownInQuery as unknown:
         view, said = view.with_cohort(unknown.rest), [*said, *unknown.problems]
-    if said:
-        st.session_state[VIEW] = view
-        st.session_state[_WRITTEN] = None
-        raise UnknownInQuery(tuple(said), view.cohort)
-    return view
+    return view, said
 
 
 def saved_cohorts(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analytics.balance import WeightedKaplanMeier
 from analytics.hazard import COLLINEAR, INFINITE
+from analytics.suppression import Count, Hidden
 from data.variables import Dictionary, Level
 from pages.elements import tables, wording
 from pages.elements.answers.balanced import Balanced, Method
@@ -70,14 +71,14 @@ def balanced_rows(
     """Return patients and rates of both groups, as they are and made comparable."""
     pair = (answer.comparison.reference, answer.comparison.compared)
     asked = tables.milestones(horizon_days)
-    known = [answer.before.groups.set_index(GROUP), answer.after.groups.set_index(GROUP)]
+    groups = answer.after.groups.set_index(GROUP)
     rows = [
-        ["**As they are**, patients", *(f"{known[0].loc[each.value, 'n']:,}" for each in pair)],
+        ["**As they are**, patients", *(f"{answer.n[each.value]:,}" for each in pair)],
         [f"{_INDENT}events", *(f"{answer.n_event[each.value]:,}" for each in pair)],
         *_rates(answer.before, pair, asked, short, start),
         [
             f"**{AFTER[answer.method].capitalize()}**, patients",
-            *(_after(known[1], e) for e in pair),
+            *(_after(groups, e, answer.n_after.get(e.value, 0)) for e in pair),
         ],
         *_rates(answer.after, pair, asked, short, start),
     ]
@@ -85,9 +86,11 @@ def balanced_rows(
     return pd.DataFrame(rows, columns=["", *names])
 
 
-def _after(groups: pd.DataFrame, level: Level) -> str:
+def _after(groups: pd.DataFrame, level: Level, shown: Count) -> str:
     if level.value not in groups.index:
         return "0"
+    if isinstance(shown, Hidden):
+        return str(shown)
     n, effective = groups.loc[level.value, ["n", "effective_n"]]
     return (
         f"{n:,.0f}" if abs(n - effective) < 0.05 else f"{n:,.0f} :gray[(effective {effective:.1f})]"

@@ -14,6 +14,7 @@ from pages.elements import (
     forest_view,
     frame,
     model_tables,
+    takeaway,
     wording,
 )
 from pages.elements.answers.models import (
@@ -52,22 +53,17 @@ def sections(cohort: Cohort, view: SurvivalView, result: Answer) -> None:
 
 def _cox(cohort: Cohort, view: SurvivalView) -> None:
     """Write the table of Cox models."""
-    st.subheader(f"Cox models of {wording.inside(view.endpoint.label)}", anchor=False)
-    offered = {v.name: v for v in cohort.variables.values() if v.known != "with the outcome"}
+    st.subheader(cox_title(view), anchor=False)
     chosen = comparison_view.covariates(
-        cohort, offered, comparison_view.default_covariates(cohort, view, grouping=True)
+        cohort, offered(cohort), comparison_view.default_covariates(cohort, view, grouping=True)
     )
     if not chosen:
         st.info("Choose at least one covariate.")
         return
     variables = [cohort.variables[name] for name in chosen]
     _known_too_late(cohort, view, variables)
-    firth = cohort.choice("firth", {"yes": ""}, "") == "yes"
     try:
-        models = access.cox_models(
-            cohort.snapshot, cohort.filter, endpoint=view.endpoint.code, covariates=chosen,
-            landmark_days=view.landmark_days, firth=firth,
-        )  # fmt: skip
+        models, firth = cox_models(cohort, view, chosen)
     except ValueError as problem:
         st.info(wording.escape(str(problem)))
         return
@@ -76,7 +72,36 @@ def _cox(cohort: Cohort, view: SurvivalView) -> None:
     if models.covariates:
         table = model_tables.cox_rows(models, firth=firth and models.infinite)
         st.table(table, border="horizontal", hide_index=True)
+        takeaway.menu(cohort, "cox_table")
     _cox_notes(cohort, view, models)
+
+
+def cox_title(view: SurvivalView) -> str:
+    """Return what the table of models is called."""
+    return f"Cox models of {wording.inside(view.endpoint.label)}"
+
+
+def offered(cohort: Cohort) -> dict[str, Variable]:
+    """Return what can be a covariate."""
+    return {v.name: v for v in cohort.variables.values() if v.known != "with the outcome"}
+
+
+def cox_models(
+    cohort: Cohort, view: SurvivalView, chosen: tuple[str, ...]
+) -> tuple[CoxModels, bool]:
+    """Return the models with the covariates chosen, and whether with Firth's penalised ratios.
+
+    Raises
+    ------
+    ValueError
+        Where they cannot be in one model.
+    """
+    firth = cohort.choice("firth", {"yes": ""}, "") == "yes"
+    models = access.cox_models(
+        cohort.snapshot, cohort.filter, endpoint=view.endpoint.code, covariates=chosen,
+        landmark_days=view.landmark_days, firth=firth,
+    )  # fmt: skip
+    return models, firth
 
 
 def _known_too_late(cohort: Cohort, view: SurvivalView, chosen: Sequence[Variable]) -> None:
@@ -94,7 +119,7 @@ def _known_too_late(cohort: Cohort, view: SurvivalView, chosen: Sequence[Variabl
 
 def _few_events(models: CoxModels) -> None:
     n = models.n_coefficients
-    if n and models.n_event < EVENTS_PER_COEFFICIENT * n:
+    if models.few_events:
         frame.guard(
             "Unstable",
             f"{wording.count(models.n_event, 'event')} for {wording.count(n, 'coefficient')} in the "
@@ -128,15 +153,18 @@ def _cox_notes(cohort: Cohort, view: SurvivalView, models: CoxModels) -> None:
     }
     parts += [f"{name} {p}" for name, value in tests.items() if (p := wording.p_value(value))]
     st.markdown(f":small[{' · '.join(parts)}]")
-    if left := models.n_all - models.n:
-        events = models.n_event_all - models.n_event
+    if left := models.n_left:
         missing = ", ".join(
             f"{c.variable.label} {c.n_missing}" for c in models.covariates if c.n_missing
         )
         comparison_view.small(
-            f"Complete cases: {wording.count(left, 'patient')} ({wording.count(events, 'event')}) left "
+            f"Complete cases: {wording.count(left, 'patient')} "
+            f"({wording.count(models.n_event_left, 'event')}) left "
             f"out of it, not known: {wording.escape(missing)}."
         )
+    for covariate in models.covariates:
+        if covariate.withheld:
+            comparison_view.small(frame.withheld(cohort, covariate.withheld))
     if models.n_undated:
         comparison_view.small(
             f"Left out, changed on an unknown day: {wording.count(models.n_undated, 'patient')}."

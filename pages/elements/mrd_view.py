@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 import streamlit as st
 
 from analytics.mrd import Denominator
 from data.variables import Variable
-from pages.elements import access, concordance_view, frame, plain, response_view, tables, wording
+from pages.elements import (
+    access,
+    concordance_view,
+    frame,
+    plain,
+    response_view,
+    tables,
+    takeaway,
+    wording,
+)
 from pages.elements.answers.negativity import Negativity
 from pages.elements.charts.rates import rates_chart
 from pages.elements.charts.survival import Group
@@ -18,11 +27,13 @@ from pages.elements.charts.theme import ALL, styles
 from pages.elements.frame import Cohort
 
 _NOBODY = "none"
-_DENOMINATORS = {
+DENOMINATORS = {
     "evaluable": "Evaluable",
     "evaluable without below LOD": "Without below LOD",
     "all in remission": "All in remission",
 }
+"""The denominators of a rate, in words."""
+
 _EXPLAINED = {
     "evaluable": "Evaluable: a sample in the window; below LOD{count} counts as not negative.",
     "evaluable without below LOD": "Evaluable: a sample in the window; below LOD{count} is left out.",
@@ -56,7 +67,7 @@ def read(cohort: Cohort) -> MrdView:
         by = _default_group(cohort)
     return MrdView(
         None if by == _NOBODY else cohort.variables[by],
-        cast(Denominator, cohort.choice("denominator", _DENOMINATORS, "evaluable")),
+        cast(Denominator, cohort.choice("denominator", DENOMINATORS, "evaluable")),
     )
 
 
@@ -88,7 +99,7 @@ def controls(cohort: Cohort, view: MrdView) -> None:
         frame.select("Group by", "by", _groupings(cohort),
             view.by.name if view.by else _NOBODY, default=_default_group(cohort),
         )  # fmt: skip
-        frame.select("Denominator", "denominator", _DENOMINATORS, view.denominator,
+        frame.select("Denominator", "denominator", DENOMINATORS, view.denominator,
             default="evaluable",
         )  # fmt: skip
 
@@ -96,10 +107,9 @@ def controls(cohort: Cohort, view: MrdView) -> None:
 def guards(view: MrdView, result: Negativity) -> None:
     """Warn where missing samples make the rate."""
     if view.denominator == "all in remission":
-        missing = (result.samples["status"] == "not assessed").mean()
+        some = wording.percent(result.without) if result.without == result.without else "Some"
         frame.guard(
-            "Missing samples",
-            f"{wording.percent(missing)} of all timepoints have no sample and count as not negative.",
+            "Missing samples", f"{some} of all timepoints have no sample and count as not negative."
         )
 
 
@@ -109,71 +119,98 @@ def answer(cohort: Cohort, view: MrdView) -> Negativity:
     return access.negativity(cohort.snapshot, cohort.filter, by, view.denominator)
 
 
+def groups(view: MrdView, result: Negativity) -> tuple[pd.DataFrame, list[Group]]:
+    """Return the rates that the figure draws, and their groups: those that have patients."""
+    if view.by is None or result.figure is None:
+        return result.everybody, [Group("", "All patients", "All patients", ALL)]
+    rates = result.figure.rates
+    present = set(rates.loc[rates["evaluable"] > 0, view.by.name])
+    values = [level.value for level in view.by.levels]
+    looks = dict(zip(values, styles(view.by.name, values), strict=True))
+    return rates, [
+        Group(level.value, level.name, level.name, looks[level.value])
+        for level in view.by.levels
+        if level.value in present
+    ]
+
+
+def chart(view: MrdView, result: Negativity) -> dict[str, Any] | None:
+    """Return the rates with their intervals over the table of n/N; None where nobody was evaluable."""
+    rates, drawn = groups(view, result)
+    if not drawn or not rates["evaluable"].any():
+        return None
+    # Of three groups or more; the table's test compares two, and the footer says so.
+    test = "Fisher" if len(drawn) < 3 else ""
+    p_values = result.figure.p_values if result.figure else {}
+    tests = {
+        timepoint: f"{test} {wording.p_value(p)}".strip() if wording.p_value(p) else ""
+        for timepoint, p in p_values.items()
+    }
+    share = "patients" if view.denominator == "all in remission" else "evaluable"
+    return rates_chart(rates, drawn, p_values=tests, denominator=share)
+
+
 def figure(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     """Draw the rates with their intervals over the table of n/N."""
-    if view.by is None or result.figure is None:
-        rates, groups = result.everybody, [Group("", "All patients", "All patients", ALL)]
-        tests: dict[str, str] = {}
-    else:
-        rates = result.figure.rates
-        present = set(rates.loc[rates["evaluable"] > 0, view.by.name])
-        values = [level.value for level in view.by.levels]
-        looks = dict(zip(values, styles(view.by.name, values), strict=True))
-        groups = [
-            Group(level.value, level.name, level.name, looks[level.value])
-            for level in view.by.levels
-            if level.value in present
-        ]
-        # Of three groups or more; the table's test compares two, and the footer says so.
-        test = "Fisher" if len(groups) < 3 else ""
-        tests = {
-            timepoint: f"{test} {wording.p_value(p)}".strip() if wording.p_value(p) else ""
-            for timepoint, p in result.figure.p_values.items()
-        }
-    if not groups or not rates["evaluable"].any():
+    spec = chart(view, result)
+    if spec is None:
         st.info("Nobody in this cohort was evaluable for MRD at any timepoint.")
         return
-    share = "patients" if view.denominator == "all in remission" else "evaluable"
-    spec = rates_chart(rates, groups, p_values=tests, denominator=share)
-    alt = _said(view, rates, groups)
+    alt = said(view, result)
     st.vega_lite_chart(spec, theme=None, width="stretch", key="rates_figure", alt=alt)
+    takeaway.menu(cohort, "mrd_rates")
 
 
-def _said(view: MrdView, rates: pd.DataFrame, groups: list[Group]) -> str:
+def said(view: MrdView, result: Negativity) -> str:
     """Say what the figure shows."""
+    rates, drawn = groups(view, result)
     parts = []
     for timepoint, here in rates[rates["evaluable"] > 0].groupby(
         "timepoint", sort=False, observed=True
     ):
-        said = []
-        for group in groups:
+        told = []
+        for group in drawn:
             row = here if view.by is None else here[here[view.by.name] == group.level]
             if len(row):
                 one = row.iloc[0]
-                said.append(f"{group.label} {wording.percent(one['rate'])} of {one['evaluable']}")
-        parts.append(f"{timepoint}: {', '.join(said)}")
+                rate = (
+                    one["negative"] if one["rate"] != one["rate"] else wording.percent(one["rate"])
+                )
+                told.append(f"{group.label} {rate} of {one['evaluable']}")
+        parts.append(f"{timepoint}: {', '.join(told)}")
     return f"{view.title}. {'; '.join(parts)}"
+
+
+def table_title(view: MrdView) -> str:
+    """Return what the cells of the table are."""
+    of = "all" if view.denominator == "all in remission" else "evaluable"
+    return f"Negative / {of}, % (exact 95% CI)"
 
 
 def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     """Write the rates as the papers' Table 2."""
-    of = "all" if view.denominator == "all in remission" else "evaluable"
-    st.subheader(f"Negative / {of}, % (exact 95% CI)", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader(table_title(view), anchor=False, width="stretch")
+        takeaway.menu(cohort, "mrd_table")
     shown = tables.negativity(result.everybody, result.blocks, cohort.variables)
     st.table(shown, border="horizontal", hide_index=True)
-    below = result.samples[result.samples["status"] == "below LOD"]
-    counts = below.groupby("timepoint", sort=False).size()
-    said = ", ".join(f"{n} {wording.escape(str(t))}" for t, n in counts.items())
-    text = _EXPLAINED[view.denominator].format(count=f" ({said})" if said else "")
+    below = result.totals[result.totals["status"] == "below LOD"]
+    told = ", ".join(
+        f"{n} {wording.escape(str(t))}" for t, n in zip(below["timepoint"], below["n"], strict=True)
+    )
+    text = _EXPLAINED[view.denominator].format(count=f" ({told})" if told else "")
     if cohort.filter.rule.below_lod == "negative" and view.denominator != "all in remission":
         text = (
             "Evaluable: a sample in the window; below LOD counts as negative, by the rule chosen."
         )
-    indeterminate = int((result.samples["status"] == "indeterminate").sum())
+    indeterminate = result.totals.loc[result.totals["status"] == "indeterminate", "n"].sum()
     if indeterminate:
         text += (
             f" {wording.count(indeterminate, 'sample')} indeterminate: never counted as negative."
         )
+    withheld = {level for block in result.blocks.values() for level in block.withheld}
+    if why := frame.withheld(cohort, sorted(withheld, key=lambda level: level.name)):
+        text += f" {why}"
     st.markdown(f":small[:gray[{text}]]")
     shown_in = [frame.patients_by(cohort, cohort.variables[name]) for name in result.blocks]
     frame.show_patients(
@@ -216,9 +253,9 @@ def in_plain_words(cohort: Cohort, view: MrdView, result: Negativity) -> None:
 
 def footer(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     """Write study, selection, assay and method."""
-    assays = ", ".join(sorted(result.samples["assay"].dropna().unique()))
+    assays = ", ".join(result.assays)
     frame.footer(
-        cohort, wording.escape(assays), f"denominator: {_DENOMINATORS[view.denominator].lower()}",
+        cohort, wording.escape(assays), f"denominator: {DENOMINATORS[view.denominator].lower()}",
         "Clopper–Pearson 95% CI", "Fisher’s exact test, two-sided, P not adjusted",
         "difference: the first of two groups less the second, in points, Newcombe’s 95% CI",
         "change and difference of assays: Newcombe’s paired 95% CI, exact McNemar",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from data.variables import Variable
-from pages.elements import frame, survival_view, tables, wording
-from pages.elements.answers.survival import FEWEST_FOR_A_CURVE, Survival
+from pages.elements import frame, survival_view, tables, takeaway, wording
+from pages.elements.answers.survival import Survival
 from pages.elements.charts.survival import Group, survival_chart
 from pages.elements.frame import Cohort
 from pages.elements.survival_view import SurvivalView
+
+FIGURES = {"responders": "mrd_outcome", "concordance": "concordance_outcome"}
+"""The exhibit of each figure."""
 
 _MILESTONE = 730
 _NOT_CARRIED = ("by2", "zoom", "unit", "horizon", "size")
@@ -27,7 +32,7 @@ def curves(cohort: Cohort, by: Variable, landmark_days: int | None, key: str) ->
     key : str
         Of the figure on the page.
     """
-    there = _asked(cohort, by, landmark_days)
+    there = asked(cohort, by, landmark_days)
     view = survival_view.read(there)
     if view.endpoint.competing:
         st.info(f"{view.endpoint.label} by these groups is on the Survival page.")
@@ -39,18 +44,22 @@ def curves(cohort: Cohort, by: Variable, landmark_days: int | None, key: str) ->
     assert isinstance(result, Survival)
     _who_is_in(view, result)
     survival_view.guards(cohort, view, result)
-    if result.n < FEWEST_FOR_A_CURVE:
+    if not result.enough:
         st.info("No group is large enough for a curve: every step of it would be one person.")
         return
     wide, narrow = st.columns([2.15, 1], gap="medium")
     with wide:
-        _figure(view, result, key)
+        st.vega_lite_chart(
+            chart(view, result), theme=None, width="stretch", key=f"{key}_figure",
+            alt=said(view, result),
+        )  # fmt: skip
+        takeaway.menu(cohort, FIGURES[key])
     with narrow:
         _numbers(cohort, view, result)
         frame.page_link("Survival", there.view, "All of it on Survival", ":material/show_chart:")
 
 
-def _asked(cohort: Cohort, by: Variable, landmark_days: int | None) -> Cohort:
+def asked(cohort: Cohort, by: Variable, landmark_days: int | None) -> Cohort:
     """Return the cohort with the choices that the Survival page would have for these groups."""
     offered = survival_view.landmarks(cohort, cohort.endpoint())
     late = [name for name, _ in cohort.filter if cohort.variables[name].known == "at a day"]
@@ -73,12 +82,13 @@ def _who_is_in(view: SurvivalView, result: Survival) -> None:
     st.markdown(" · ".join(parts))
 
 
-def _figure(view: SurvivalView, result: Survival, key: str) -> None:
+def chart(view: SurvivalView, result: Survival) -> dict[str, Any]:
+    """Return the small survival figure."""
     assert view.by is not None
     looks = tables.looks(view.by)
     groups = [Group(x.value, x.name, x.short, looks[x.value]) for x in result.levels]
     p = wording.p_value(result.test.p_value) if result.test else ""
-    spec = survival_chart(
+    return survival_chart(
         result.km,
         groups,
         endpoint=view.endpoint.label.split(",")[0],
@@ -88,23 +98,24 @@ def _figure(view: SurvivalView, result: Survival, key: str) -> None:
         notes=[f"Log-rank {p}"] if p else [],
         height=230,
     )
-    st.vega_lite_chart(
-        spec, theme=None, width="stretch", key=f"{key}_figure", alt=_said(view, result)
-    )
 
 
-def _said(view: SurvivalView, result: Survival) -> str:
+def said(view: SurvivalView, result: Survival) -> str:
     """Say what the curves show."""
     rates = result.km.at([_MILESTONE])
     found = ((x.name, result.row(x, rates).iloc[0]["survival"]) for x in result.levels)
-    said = (f"{name} {wording.percent(rate)} at 2 years" for name, rate in found)
-    return f"{view.title}: {', '.join(said)}"
+    told = (f"{name} {wording.percent(rate)} at 2 years" for name, rate in found)
+    return f"{view.title}: {', '.join(told)}"
+
+
+def numbers_table(view: SurvivalView, result: Survival) -> pd.DataFrame:
+    """Return events and the rate at the milestone of each group."""
+    rows = tables.survival_rows(result, view.endpoint.short, _MILESTONE)
+    return rows[["", "Events", f"2-year {view.endpoint.short}"]]
 
 
 def _numbers(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
-    rows = tables.survival_rows(result, view.endpoint.short, _MILESTONE)
-    columns = ["", "Events", f"2-year {view.endpoint.short}"]
-    st.table(rows[columns], border="horizontal", hide_index=True)
+    st.table(numbers_table(view, result), border="horizontal", hide_index=True)
     lines = tables.comparison(result, view.horizon_days)
     if result.test is not None:
         looks = frame.comparison_number(cohort, *view.question.values())

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analytics.summary import Kind
+from analytics.suppression import Count, Hidden
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
-from data.variables import MISSING, Variable
-from pages.elements import access, frame, link, plain, sidebar, tables, wording
+from data.variables import MISSING, Level, Variable
+from pages.elements import access, frame, link, plain, sidebar, tables, takeaway, wording
 from pages.elements.answers import who
+from pages.elements.answers.small_cells import minimum_of
 from pages.elements.charts.bars import bar_list
 from pages.elements.charts.missing import missing_chart
 from pages.elements.charts.theme import ALL, Group, styles
@@ -86,7 +88,7 @@ def figures(cohort: Cohort, endpoint: Endpoint) -> None:
     n = access.size(cohort.snapshot, cohort.filter)
     total = access.size(cohort.snapshot, CohortFilter())
     with st.container(horizontal=True, gap="small"):
-        _metric("Patients", f"{n:,}", f"of {total:,} in the study, {wording.percent(n / total)}")
+        _metric("Patients", f"{n:,}", f"of {total:,} in the study, {wording.share(n, total)}")
         _events(cohort, endpoint)
         _negative(cohort)
 
@@ -105,13 +107,14 @@ def _events(cohort: Cohort, endpoint: Endpoint) -> None:
         return
     followed = access.followed(cohort.snapshot, cohort.filter, endpoint.code)
     counts = access.disposition_counts(cohort.snapshot, cohort.filter)
+    n = access.size(cohort.snapshot, cohort.filter)
     parts = [
         wording.count(counts["relapsed"], "relapse"),
         f"{counts['died in remission']} died in remission",
     ]
     _metric(
         _events_label(endpoint), f"{followed.n_event:,}",
-        ", ".join(parts) if endpoint.code == "RFS" and followed.n == sum(counts.values())
+        ", ".join(parts) if endpoint.code == "RFS" and followed.n == n
         else f"{endpoint.events}, of {followed.n:,} who can be counted",
     )  # fmt: skip
     value, limits = wording.median_months(followed.median, followed.low, followed.high)
@@ -133,7 +136,10 @@ def _negative(cohort: Cohort) -> None:
     rates = access.negativity(cohort.snapshot, cohort.filter, None, "evaluable").everybody
     position = [v.name for v in cohort.variables.timepoints].index(timepoint.name)
     line = rates.iloc[position]
-    label = timepoint.label.replace("MRD ", "MRD-negative ")
+    label = wording.escape(timepoint.label.replace("MRD ", "MRD-negative ", 1))
+    if math.isnan(line["rate"]) and line["evaluable"]:
+        _metric(label, "–", f"{line['negative']} of {line['evaluable']}")
+        return
     if math.isnan(line["rate"]):
         _metric(label, "–", "no evaluable patients")
         return
@@ -144,81 +150,116 @@ def _negative(cohort: Cohort) -> None:
     )  # fmt: skip
 
 
-def attrition(cohort: Cohort) -> None:
-    """Draw the way from the whole study to the cohort, condition by condition."""
+@dataclass(frozen=True)
+class Bars:
+    """Counts as bars: their rows, the selection of patients behind each, and what they say."""
+
+    rows: Sequence[Mapping[str, Any]]
+    selections: Sequence[CohortFilter]
+    total: Count
+    alt: str
+
+    @property
+    def chart(self) -> dict[str, Any]:
+        """The bars."""
+        return bar_list(self.rows, total=self.total)
+
+
+def attrition_bars(cohort: Cohort) -> Bars:
+    """Return the way from the whole study to the cohort, condition by condition."""
     steps = access.attrition(cohort.snapshot, cohort.filter)
-    rows, before = [], None
-    for words, n in steps:
-        change = "" if before is None else f"−{before - n:,}"
-        rows.append({"label": _capital(words), "n": n, "note": change, "slot": "gray"})
-        before = n
+    rows: list[dict[str, Any]] = []
+    for step in steps:
+        change = f"−{step.removed:,}" if rows else ""
+        rows.append({"label": _capital(step.words), "n": step.n, "note": change, "slot": "gray"})
     rows[-1]["slot"] = "ink"
-    way = who.steps(cohort.filter, cohort.variables)
-    _bars(
-        cohort, "From the study to this cohort", "attrition", rows, way,
-        "Patients after each filter: " + ", ".join(f"{words} {n}" for words, n in steps),
-    )  # fmt: skip
+    alt = "Patients after each filter: " + ", ".join(f"{step.words} {step.n}" for step in steps)
+    total = access.size(cohort.snapshot, CohortFilter())
+    return Bars(rows, who.steps(cohort.filter, cohort.variables), total, alt)
 
 
-def disposition(cohort: Cohort) -> None:
-    """Draw what became of the patients of the cohort, each in one row."""
+def attrition(cohort: Cohort) -> None:
+    """Draw the way from the whole study to the cohort."""
+    _bars(cohort, "From the study to this cohort", "attrition", attrition_bars(cohort))
+
+
+def disposition_bars(cohort: Cohort) -> Bars:
+    """Return what became of the patients of the cohort, each in one row."""
     counts = access.disposition_counts(cohort.snapshot, cohort.filter)
-    total = sum(counts.values())
+    total = access.size(cohort.snapshot, cohort.filter)
     shown = {state: n for state, n in counts.items() if n or state in _STATES}
     rows = [
         {
             "label": _capital(state),
             "n": n,
-            "note": wording.percent(n / total),
+            "note": wording.share(n, total),
             "slot": _STATES.get(state, "gray"),
         }
         for state, n in shown.items()
     ]
-    said = ", ".join(f"{state} {n} ({wording.percent(n / total)})" for state, n in shown.items())
-    _bars(
-        cohort, "What happened to them", "disposition", rows,
-        [who.in_state(cohort.filter, state) for state in shown], f"Of {total} patients: {said}",
-    )  # fmt: skip
+    said = ", ".join(f"{state} {n} {wording.share(n, total, '({})')}".strip()
+                     for state, n in shown.items())  # fmt: skip
+    selections = [who.in_state(cohort.filter, state) for state in shown]
+    return Bars(rows, selections, total, f"Of {total} patients: {said}")
 
 
-def _bars(
-    cohort: Cohort, head: str, key: str, rows: Sequence[Mapping[str, Any]],
-    selections: Sequence[CohortFilter], alt: str,
-) -> None:  # fmt: skip
+def disposition(cohort: Cohort) -> None:
+    """Draw what became of the patients of the cohort."""
+    _bars(cohort, "What happened to them", "disposition", disposition_bars(cohort))
+
+
+def _bars(cohort: Cohort, head: str, key: str, bars: Bars) -> None:
     """Draw counts as bars under a heading, with a link from each to its patients."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(head, anchor=False, width="stretch")
-        groups = zip(rows, selections, strict=True)
+        groups = zip(bars.rows, bars.selections, strict=True)
         frame.show_patients(cohort, {row["label"]: (chosen, row["n"]) for row, chosen in groups})
-    total = access.size(cohort.snapshot, CohortFilter() if key == "attrition" else cohort.filter)
-    spec = bar_list(rows, total=total)
-    st.vega_lite_chart(spec, theme=None, width="stretch", key=key, alt=alt)
+    st.vega_lite_chart(bars.chart, theme=None, width="stretch", key=key, alt=bars.alt)
+    takeaway.menu(cohort, key)
 
 
 def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def characteristics(cohort: Cohort, by: Variable | None) -> who.Characteristics:
+    """Return Table 1 by a grouping."""
+    name = by.name if by else None
+    return access.table_one(cohort.snapshot, cohort.filter, table_rows(cohort, name), name)
+
+
+def table_title(by: Variable | None) -> str:
+    """Return what Table 1 is called."""
+    return "Table 1. Characteristics" + (f" by {wording.inside(by.label)}" if by else "")
+
+
 def table_one(cohort: Cohort, by: Variable | None) -> None:
     """Write Table 1 by the grouping that the link asks for."""
-    words = f" by {wording.inside(by.label)}" if by else ""
     groups = {_NOBODY: "No grouping"} | {v.name: v.label for v in _groupings(cohort)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader(f"Table 1. Characteristics{wording.escape(words)}", anchor=False)
+        st.subheader(wording.escape(table_title(by)), anchor=False)
         frame.select("Group by", "by", groups, by.name if by else _NOBODY,
                      default=_default_group(cohort))  # fmt: skip
         if by:
             frame.show_patients(cohort, frame.patients_by(cohort, by))
+        takeaway.menu(cohort, "table_one")
     name = by.name if by else None
     with st.spinner("Comparing the groups"):
-        result = access.table_one(cohort.snapshot, cohort.filter, _rows(cohort, name), name)
+        result = characteristics(cohort, by)
     st.table(tables.table_one(result, cohort.variables, name), border="horizontal", hide_index=True)
+    _withheld(cohort, result.withheld)
     if by and result.rows["group"].nunique() == 2:
         st.markdown(":small[:gray[There is one group only, so nothing is compared.]]")
     without = frame.patients_by(cohort, by).get(by.level(MISSING).name) if by else None
     if by and without:
         missing = f"{wording.count(without[1], 'patient')} without {wording.inside(by.label)}"
-        st.markdown(f":small[:gray[{wording.escape(missing)} not in this table.]]")
+        where = "in no group" if isinstance(without[1], Hidden) else "not in this table"
+        st.markdown(f":small[:gray[{wording.escape(missing)} {where}.]]")
+
+
+def _withheld(cohort: Cohort, levels: Sequence[Level]) -> None:
+    if said := frame.withheld(cohort, levels):
+        st.markdown(f":small[:gray[{said}]]")
 
 
 def grouping(cohort: Cohort) -> Variable | None:
@@ -242,19 +283,62 @@ def missing(cohort: Cohort, by: Variable | None) -> None:
     if not fold.open:
         return
     with fold:
-        counts = access.completeness(cohort.snapshot, cohort.filter, by.name if by else None)
-        everybody = counts[counts["group"] == ""].assign(none=lambda c: c["n"] - c["known"])
-        short = everybody[everybody["none"] > 0].sort_values("none", ascending=False, kind="stable")
-        labels = [(name, cohort.variables[name].label) for name in short["variable"]]
-        groups = [Group("", "All patients", "All", ALL), *_columns(by, counts)]
-        if labels:
-            said = ", ".join(f"{label} {n}" for (_, label), n in
-                             zip(labels, short["none"], strict=True))  # fmt: skip
+        found = gaps(cohort, by)
+        if found.labels:
             st.vega_lite_chart(
-                missing_chart(counts, groups, labels), theme=None, width="stretch",
-                key="missing_figure", alt=f"Patients without a value: {said}",
-            )  # fmt: skip
-        st.markdown(_explained(cohort, everybody[everybody["none"] == 0]["variable"], by, groups))
+                found.chart, theme=None, width="stretch", key="missing_figure", alt=found.alt
+            )
+            takeaway.menu(cohort, "missing_data")
+        whole = found.everybody[found.everybody["missing"] == 0]["variable"]
+        st.markdown(_explained(cohort, whole, by, found.groups))
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """How many patients have no value, per variable and group.
+
+    Attributes
+    ----------
+    counts : pandas.DataFrame
+        As `answers.who.completeness` returns it.
+    labels : list of (str, str)
+        Name and label of the variables that miss values, the most first.
+    groups : list of Group
+        The columns of the figure.
+    """
+
+    counts: pd.DataFrame
+    labels: list[tuple[str, str]]
+    groups: list[Group]
+
+    @property
+    def everybody(self) -> pd.DataFrame:
+        """The counts of all patients."""
+        return self.counts[self.counts["group"] == ""]
+
+    @property
+    def chart(self) -> dict[str, Any]:
+        """The figure."""
+        return missing_chart(self.counts, self.groups, self.labels)
+
+    @property
+    def alt(self) -> str:
+        """The figure in words."""
+        missing = self.everybody.set_index("variable")["missing"]
+        said = ", ".join(f"{label} {missing[name]}" for name, label in self.labels)
+        return f"Patients without a value: {said}"
+
+
+def gaps(cohort: Cohort, by: Variable | None) -> Gaps:
+    """Return how many patients have no value."""
+    counts = access.completeness(cohort.snapshot, cohort.filter, by.name if by else None)
+    everybody = counts[counts["group"] == ""]
+    # The hidden ones last: their place would tell what they are.
+    short = everybody[everybody["missing"] > 0].sort_values(
+        "missing", ascending=False, kind="stable", key=lambda column: column.astype("float64")
+    )
+    labels = [(name, cohort.variables[name].label) for name in short["variable"]]
+    return Gaps(counts, labels, [Group("", "All patients", "All", ALL), *_columns(by, counts)])
 
 
 def _columns(by: Variable | None, counts: pd.DataFrame) -> list[Group]:
@@ -285,12 +369,11 @@ def _default_group(cohort: Cohort) -> str:
     return "risk_group" if "risk_group" in cohort.variables else _NOBODY
 
 
-def _rows(cohort: Cohort, by: str | None) -> Mapping[str, Kind]:
+def table_rows(cohort: Cohort, by: str | None) -> Mapping[str, Kind]:
+    """Return the rows of Table 1: what varies in the cohort."""
     known = [cohort.variables[name] for name in _CHARACTERISTICS if name in cohort.variables]
-    patients = access.subjects(cohort.snapshot, cohort.filter)
-    if by:
-        patients = patients[patients[by].notna()]
-    return {v.name: v.kind for v in known if v.name != by and patients[v.name].nunique() > 1}
+    varying = access.varying(cohort.snapshot, cohort.filter, by)
+    return {v.name: v.kind for v in known if v.name != by and v.name in varying}
 
 
 def about(cohort: Cohort) -> None:
@@ -320,7 +403,9 @@ def about(cohort: Cohort) -> None:
                 lines.append(f"- **{endpoint.label}**: {patients}.{left}")
         st.markdown("\n".join(lines))
         problems = access.import_problems(cohort.snapshot)
-        if len(problems):
+        if minimum_of(cohort.snapshot):
+            st.markdown("The import report names rows of single patients and is not shown.")
+        elif len(problems):
             st.markdown(f"**Import report**: {wording.count(len(problems), 'finding')}.")
             st.dataframe(problems, hide_index=True)
 
@@ -331,7 +416,12 @@ def in_plain_words(cohort: Cohort, endpoint: Endpoint) -> None:
     followed = access.followed(cohort.snapshot, cohort.filter, endpoint.code)
     frame.in_plain_words(
         plain.overview(
-            sum(counts.values()), followed, cohort.study, cohort.filter, cohort.variables, counts
+            access.size(cohort.snapshot, cohort.filter),
+            followed,
+            cohort.study,
+            cohort.filter,
+            cohort.variables,
+            counts,
         )
     )
 
@@ -340,7 +430,8 @@ def footer(cohort: Cohort) -> None:
     """Write study, selection and methods."""
     n = access.size(cohort.snapshot, cohort.filter)
     frame.footer(
-        cohort, f"n = {n}", "median (range), count/known (percent)",
+        cohort, f"n = {n}",
+        f"median ({'quartiles' if minimum_of(cohort.snapshot) else 'range'}), count/known (percent)",
         "Wilcoxon rank-sum or Kruskal–Wallis, Fisher’s exact test, P not adjusted",
         "SMD largest standardised difference, – where groups do not overlap at all",
         "follow-up by reverse Kaplan–Meier",

@@ -10,10 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from data.variables import Variable
-from pages.elements import access, frame, wording
+from pages.elements import access, frame, takeaway, wording
 from pages.elements.answers import who
+from pages.elements.answers.small_cells import minimum_of
 from pages.elements.charts.theme import markdown_mark, style_of
 from pages.elements.charts.timeline import not_drawn, timeline_chart
+from pages.elements.exports.exhibit import Exhibit
 from pages.elements.exports.table import as_csv, as_parquet, defused
 from pages.elements.frame import Cohort
 
@@ -50,6 +52,8 @@ _CHOSEN, _TABLE = "columns_chosen", "patients_table"
 
 def table(cohort: Cohort) -> str | None:
     """Show the patients with the columns chosen; return the identifier of the one chosen, if any."""
+    if frame.no_single_patients(cohort):
+        return None
     rows = access.subjects(cohort.snapshot, cohort.filter)
     labels = {name: _label(cohort, name) for name in rows.columns if rows[name].notna().any()}
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -166,16 +170,28 @@ def course(cohort: Cohort, patient_id: str | None) -> None:
     with wide:
         if story["day"].notna().any():
             st.vega_lite_chart(
-                timeline_chart(story, origin=cohort.study.day_zero_label), theme=None,
-                width="stretch", key="timeline", alt=_said(story),
-            )  # fmt: skip
+                chart(cohort, story), theme=None, width="stretch", key="timeline", alt=said(story)
+            )
             st.markdown(_key(story))
+        takeaway.menu(cohort, "patient_course", lambda: _exhibit(cohort, story))
         without = not_drawn(story)
         if without:
             st.markdown(f":small[:gray[Only in the list: {wording.count(without, 'item')} "
                         "without a day, an MRD level or a limit of detection.]]")  # fmt: skip
     with narrow:
         st.markdown(_lines(story))
+
+
+def chart(cohort: Cohort, story: pd.DataFrame) -> dict[str, Any]:
+    """Return the course of one patient as a figure."""
+    return timeline_chart(story, origin=cohort.study.day_zero_label)
+
+
+def _exhibit(cohort: Cohort, story: pd.DataFrame) -> Exhibit | None:
+    # Exhibits are made of views: imported above, that would be a circle.
+    from pages.elements.exhibits import patients
+
+    return patients.course_of(cohort, story)
 
 
 def _walk(cohort: Cohort, patient_id: str) -> None:
@@ -199,7 +215,7 @@ def _walk(cohort: Cohort, patient_id: str) -> None:
         st.button("Close", icon=":material/close:", on_click=go, args=(None,), type="tertiary")
 
 
-def _said(story: pd.DataFrame) -> str:
+def said(story: pd.DataFrame) -> str:
     """Return the outcome and the MRD of a story in a sentence, for those who do not see the figure."""
     told = [f"{row.text}, {_day(row)}" for row in story.itertuples() if row.kind != "treatment"]
     return f"Course of one patient. {'; '.join(told)}."
@@ -252,6 +268,9 @@ def _cell(variable: Variable, value: object) -> str | None:
 
 def footer(cohort: Cohort) -> None:
     """Write study and selection, and what the file holds."""
+    if minimum_of(cohort.snapshot):
+        frame.footer(cohort)
+        return
     frame.footer(
         cohort, "the file holds the rows above with every column as stored, UTF-8",
         "an empty cell is a missing value",

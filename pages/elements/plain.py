@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analytics.mrd import Denominator
+from analytics.suppression import Count, Hidden
 from data.cohort import CohortFilter
 from data.endpoints import Endpoint
 from data.queries import Study
@@ -184,12 +185,14 @@ def negativity(
 ) -> str:
     """Return the MRD negativity of a cohort in plain words."""
     everybody = denominator == "all in remission"
-    patients = result.samples["patient_id"].nunique()
-    lines = [*_people(patients, study, cohort, variables), _MRD]
+    lines = [*_people(result.n, study, cohort, variables), _MRD]
     for row in result.everybody.itertuples(index=False):
         when = _when(str(row.timepoint))
         if not row.evaluable:
             lines.append(f"{when}, nobody was tested.")
+            continue
+        if math.isnan(row.rate):
+            lines.append(f"{when}, too few are on one side to say how many.")
             continue
         whom = f"all {row.evaluable}, tested or not" if everybody else f"the {row.evaluable} tested"
         lines.append(f"{when}, the test found no cells in {in_ten(row.rate)} of {whom}.")
@@ -200,18 +203,22 @@ def negativity(
 
 
 def overview(
-    n: int,
+    n: Count,
     followed: FollowUp,
     study: Study,
     cohort: CohortFilter,
     variables: Dictionary,
-    counts: Mapping[str, int],
+    counts: Mapping[str, Count],
 ) -> str:
     """Return who is in a cohort and what became of them, in plain words."""
     lines = [*_people(n, study, cohort, variables)]
     well = sum(k for state, k in counts.items() if "remission" in state and state.startswith("in "))
-    lines.append(f"When last seen, {in_ten(well / n)} of them were alive and free of leukemia.")
-    if relapsed := counts.get("relapsed", 0):
+    if not isinstance(well, Hidden):
+        lines.append(f"When last seen, {in_ten(well / n)} of them were alive and free of leukemia.")
+    relapsed = counts.get("relapsed", 0)
+    if isinstance(relapsed, Hidden):
+        lines.append("In some of them the leukemia came back. How many would tell who they are.")
+    elif relapsed:
         lines.append(f"In {relapsed} of the {n}, the leukemia came back.")
     if not math.isnan(followed.median):
         when = wording.months(followed.median)
@@ -221,7 +228,7 @@ def overview(
     return "\n".join(lines)
 
 
-def _people(n: int, study: Study, cohort: CohortFilter, variables: Dictionary) -> list[str]:
+def _people(n: Count, study: Study, cohort: CohortFilter, variables: Dictionary) -> list[str]:
     """Say who is counted: how many, with what disease, and what sets them apart."""
     lines = []
     if study.synthetic:
@@ -318,5 +325,5 @@ def _chance(result: Survival | Incidence) -> Sequence[str]:
     return lines
 
 
-def _few(n: int) -> str:
+def _few(n: Count) -> str:
     return f"{n} people is a small number: this could be chance."

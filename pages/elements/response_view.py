@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from analytics.mrd import COUNTED
+from analytics.suppression import Hidden
 from data.cohort import CohortFilter
-from pages.elements import access, link, outcome_view, survival_view, tables, wording
+from data.variables import Variable
+from pages.elements import (
+    access,
+    frame,
+    link,
+    outcome_view,
+    survival_view,
+    tables,
+    takeaway,
+    wording,
+)
 from pages.elements.answers.negativity import Negativity
 from pages.elements.charts.flows import FLOW, NODE, alluvial_chart
 from pages.elements.charts.kinetics import kinetics_chart
 from pages.elements.frame import Cohort
 
 
+def flows_chart(result: Negativity) -> dict[str, Any] | None:
+    """Return how the status changes; None where the height of a flow would tell a hidden count."""
+    if any(isinstance(n, Hidden) for n in (*result.totals["n"], *result.flows["n"])):
+        return None
+    timepoints = list(result.everybody["timepoint"])
+    return alluvial_chart(result.flows, result.totals, timepoints=timepoints)
+
+
 def alluvial(cohort: Cohort, result: Negativity) -> None:
     """Draw how the status changes from timepoint to timepoint; a click makes a flow the cohort."""
-    timepoints = list(dict.fromkeys(result.samples["timepoint"]))
+    timepoints = list(result.everybody["timepoint"])
     if len(timepoints) < 2:
         return
     st.subheader("From timepoint to timepoint", anchor=False)
-    totals = result.samples.groupby(["timepoint", "status"], sort=False).size()
-    totals = totals.rename("n").reset_index()
-    spec = alluvial_chart(result.flows, totals, timepoints=timepoints)
+    spec = flows_chart(result)
+    if spec is None:
+        _listed(result)
+        takeaway.menu(cohort, "mrd_flows")
+        return
     # Another cohort is another figure: what was clicked in the one before is not selected in it.
     key = f"alluvial_figure_{hash(cohort.filter)}"
     names = [cohort.study.timepoints[k].variable for k in range(len(timepoints))]
@@ -36,11 +59,41 @@ def alluvial(cohort: Cohort, result: Negativity) -> None:
             link.change(cohort.view.with_cohort(narrowed))
 
     st.vega_lite_chart(
-        spec, theme=None, width="stretch", key=key, alt=_moves(result, totals),
+        spec, theme=None, width="stretch", key=key, alt=moves(result),
         on_select=clicked, selection_mode=[FLOW, NODE],
     )  # fmt: skip
     _flow_choice(cohort, result, names, key)
-    st.markdown("  \n".join(f":small[{line}]" for line in _changes(result.changes)))
+    st.markdown("  \n".join(f":small[{line}]" for line in changes(result.changes)))
+    takeaway.menu(cohort, "mrd_flows")
+
+
+def statuses(result: Negativity) -> pd.DataFrame:
+    """Return the patients by status and timepoint as texts."""
+    wide = result.totals.pivot(index="status", columns="timepoint", values="n")
+    order = [status for status in COUNTED["all in remission"] if status in wide.index]
+    shown = [
+        [_capital(status), *(f"{wide.loc[status, t]}" if wide.loc[status, t] == wide.loc[status, t]
+                             else "0" for t in result.everybody["timepoint"])]
+        for status in order
+    ]  # fmt: skip
+    heads = [wording.short_timepoint(str(t)) for t in result.everybody["timepoint"]]
+    return pd.DataFrame(shown, columns=["", *heads])
+
+
+def _listed(result: Negativity) -> None:
+    """Write status by timepoint and the flows as tables: heights would tell what is hidden."""
+    st.table(statuses(result), border="horizontal", hide_index=True)
+    told = [
+        f"{_capital(f['from_timepoint'])} {f['from_status']} → {f['to_timepoint']} {f['to_status']}: "
+        f"{f['n']}"
+        for f in result.flows.to_dict("records")
+        if not isinstance(f["n"], Hidden)
+    ]
+    text = "Not drawn, since the height of a flow would tell a small count."
+    if told:
+        text += f" Flows that may be told: {wording.escape('; '.join(told))}."
+    lines = [text, *changes(result.changes)]
+    st.markdown("  \n".join(f":small[{line}]" for line in lines))
 
 
 def _narrowed(
@@ -60,7 +113,7 @@ def _narrowed(
 
 def _flow_choice(cohort: Cohort, result: Negativity, names: list[str], key: str) -> None:
     """Offer the flows as a list, for the keyboard and for whoever cannot see the figure."""
-    timepoints = list(dict.fromkeys(result.samples["timepoint"]))
+    timepoints = list(result.everybody["timepoint"])
     flows = result.flows.to_dict("records")
     labels = [
         f"{_capital(f['from_timepoint'])} {f['from_status']} → {f['to_timepoint']} {f['to_status']}, "
@@ -89,23 +142,26 @@ def _capital(text: object) -> str:
     return str(text)[:1].upper() + str(text)[1:]
 
 
-def _moves(result: Negativity, totals: pd.DataFrame) -> str:
+def moves(result: Negativity) -> str:
     """Say what the alluvial shows."""
-    n = result.samples["patient_id"].nunique()
+    n, totals = result.n, result.totals
     negative = totals[totals["status"] == "negative"].set_index("timepoint")["n"]
-    said = ", ".join(
-        f"{negative.get(t, 0)} {t}" for t in dict.fromkeys(result.samples["timepoint"])
-    )
+    said = ", ".join(f"{negative.get(t, 0)} {t}" for t in result.everybody["timepoint"])
     return f"MRD status from timepoint to timepoint of {n} patients; negative: {said}"
 
 
-def _changes(changes: pd.DataFrame) -> list[str]:
+def changes(found: pd.DataFrame) -> list[str]:
     """Say for every two timepoints who of those evaluable at both changed."""
     lines = []
-    for row in changes.itertuples():
+    for row in found.itertuples():
         head = f"**{wording.escape(_capital(row.first))} to {wording.escape(str(row.second))}:**"
         if not row.n:
             lines.append(f"{head} nobody is evaluable at both.")
+            continue
+        if isinstance(row.became_negative, Hidden):
+            lines.append(
+                f"{head} of {row.n} evaluable at both, too few changed, or stayed, to say how many."
+            )
             continue
         p = wording.p_value(row.p_value)
         test = f", exact McNemar {p}" if p else ""
@@ -118,13 +174,39 @@ def _changes(changes: pd.DataFrame) -> list[str]:
     return lines
 
 
-def kinetics(cohort: Cohort, result: Negativity) -> None:
-    """Draw the MRD level of each patient over time."""
-    st.subheader("Level over time, one line per patient", anchor=False)
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """The MRD level of each patient over time.
+
+    Attributes
+    ----------
+    drawn : pandas.DataFrame
+        line, day, mrd_fraction, detected, dynamics; a line is a patient.
+    limits : pandas.Series
+        Limits of detection that are known.
+    without : int
+        Patients without a level.
+    """
+
+    drawn: pd.DataFrame
+    limits: pd.Series
+    without: int
+
+    @property
+    def lod(self) -> float:
+        """The limit of detection that is drawn; without any known one the axis still needs a floor."""
+        return float(self.limits.median()) if len(self.limits) else 1e-6
+
+    def chart(self, cohort: Cohort) -> dict[str, Any]:
+        """Return the figure."""
+        return kinetics_chart(self.drawn, lod=self.lod, origin=cohort.study.day_zero_label)
+
+
+def levels(result: Negativity) -> Levels | None:
+    """Return the levels over time; None where no sample has one, or single patients are not shown."""
+    if result.samples is None:
+        return None
     samples = result.samples[result.samples["mrd_fraction"].notna()]
-    if samples.empty:
-        st.info("No sample of this cohort has a quantified level.")
-        return
     drawn = pd.DataFrame(
         {
             # A running number, so that no patient id reaches the browser.
@@ -135,23 +217,36 @@ def kinetics(cohort: Cohort, result: Negativity) -> None:
             "dynamics": samples["mrd_dynamics"],
         }
     )
-    limits = samples["lod_fraction"].dropna()
-    # Without any known limit the axis still needs a floor.
-    lod = float(limits.median()) if len(limits) else 1e-6
-    spec = kinetics_chart(drawn, lod=lod, origin=cohort.study.day_zero_label)
-    st.vega_lite_chart(
-        spec, theme=None, width="stretch", key="kinetics_figure", alt=_levels_over_time(drawn)
-    )
-    which = "limit" if limits.nunique() == 1 else "median limit"
-    text = f"Dashed: {which} of detection, {wording.fraction(lod)}. " if len(limits) else ""
-    text += "Open marks: not detected."
     without = result.samples["patient_id"].nunique() - drawn["line"].nunique()
-    if without:
-        text += f" {wording.count(without, 'patient')} without a level not drawn."
+    return None if drawn.empty else Levels(drawn, samples["lod_fraction"].dropna(), without)
+
+
+def kinetics(cohort: Cohort, result: Negativity) -> None:
+    """Draw the MRD level of each patient over time."""
+    st.subheader("Level over time, one line per patient", anchor=False)
+    if result.samples is None:
+        frame.no_single_patients(cohort)
+        return
+    found = levels(result)
+    if found is None:
+        st.info("No sample of this cohort has a quantified level.")
+        return
+    st.vega_lite_chart(
+        found.chart(cohort), theme=None, width="stretch", key="kinetics_figure",
+        alt=levels_over_time(found.drawn),
+    )  # fmt: skip
+    which = "limit" if found.limits.nunique() == 1 else "median limit"
+    text = ""
+    if len(found.limits):
+        text = f"Dashed: {which} of detection, {wording.fraction(found.lod)}. "
+    text += "Open marks: not detected."
+    if found.without:
+        text += f" {wording.count(found.without, 'patient')} without a level not drawn."
     st.markdown(f":small[:gray[{text}]]")
+    takeaway.menu(cohort, "mrd_kinetics")
 
 
-def _levels_over_time(drawn: pd.DataFrame) -> str:
+def levels_over_time(drawn: pd.DataFrame) -> str:
     """Say what the kinetics show."""
     patients = drawn.groupby("dynamics")["line"].nunique()
     groups = ", ".join(f"{n} {name}" for name, n in patients.items())
@@ -179,5 +274,10 @@ def dynamics(cohort: Cohort) -> None:
 
 def responders(cohort: Cohort) -> None:
     """Draw the curves of early, late and non-responders from the last timepoint on."""
+    outcome_view.curves(cohort, *by_response(cohort), "responders")
+
+
+def by_response(cohort: Cohort) -> tuple[Variable, int]:
+    """Return what the responders are groups of, and the landmark on which all are known."""
     day = survival_view.landmarks(cohort, cohort.endpoint())["mrd_dynamics"]
-    outcome_view.curves(cohort, cohort.variables["mrd_dynamics"], day, "responders")
+    return cohort.variables["mrd_dynamics"], day

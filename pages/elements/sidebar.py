@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from analytics.suppression import Count
+from data.cohort import CohortFilter
 from data.queries import Study
 from data.store import Snapshot, snapshots
 from data.variables import COHORTS, MISSING, Dictionary, Variable
 from pages.elements import access, compare_view, link, rule_view, wording
 from pages.elements.link import View
 
-_ALWAYS = ("ph_status", "risk_group")
+ALWAYS = ("ph_status", "risk_group")
 _AFTER_MRD = ("allosct",)
 _ADDED = "filters_added"
 
@@ -23,7 +24,7 @@ def draw(snapshot: Snapshot, study: Study, variables: Dictionary, view: View) ->
     with st.sidebar:
         _study(snapshot)
         timepoint = _timepoint(variables, view)
-        main = [name for name in (*_ALWAYS, timepoint, *_AFTER_MRD) if name in variables]
+        main = [name for name in (*ALWAYS, timepoint, *_AFTER_MRD) if name in variables]
         more = _more(snapshot, variables, view, main)
         names = tuple(n for n in (*main, *more) if variables[n].kind != "number")
         counts = access.level_counts(snapshot, view.cohort, names)
@@ -71,9 +72,10 @@ def _study(snapshot: Snapshot) -> None:
 
 def _study_changed() -> None:
     view: View = st.session_state[link.VIEW]
-    if view.cohort or view.cohort.rule or view.options:
+    other = view.of_study(st.session_state["choice_study"])
+    if view.cohort or view.cohort.rule or view.options != other.options:
         st.toast("Filters and choices belong to a study: they are lifted. Undo brings them back.")
-    link.change(View(st.session_state["choice_study"]))
+    link.change(other)
 
 
 def _timepoint(variables: Dictionary, view: View) -> str:
@@ -123,18 +125,33 @@ def _pills(
     hide_label: bool = False,
 ) -> None:
     """Draw the levels of one variable, each with the patients it would leave."""
-    name = variable.name
-    everyone = access.level_counts(snapshot, view.cohort.everybody(), (name,))[name]
-    chosen = [str(level) for level in view.cohort.get(variable.name)]
-    order = [level.value for level in variable.levels] + [MISSING]
-    values = [value for value in order if everyone.get(value) or value in chosen]
     key = f"filter_{variable.name}"
-    link.put(key, chosen)
 
     def changed() -> None:
         now: View = st.session_state[link.VIEW]
         levels = tuple(st.session_state[key])
         link.change(now.with_cohort(now.cohort.with_(variable.name, levels)))
+
+    pills(snapshot, variable, view.cohort, counts, changed, key=key, hide_label=hide_label)
+
+
+def pills(
+    snapshot: Snapshot,
+    variable: Variable,
+    cohort: CohortFilter,
+    counts: Mapping[str, Count],
+    changed: Callable[[], None],
+    *,
+    key: str,
+    hide_label: bool = False,
+) -> None:
+    """Draw the levels of a variable, those of a cohort chosen; `changed` finds the choice under `key`."""
+    name = variable.name
+    everyone = access.level_counts(snapshot, cohort.everybody(), (name,))[name]
+    chosen = [str(level) for level in cohort.get(name)]
+    order = [level.value for level in variable.levels] + [MISSING]
+    values = [value for value in order if everyone.get(value) or value in chosen]
+    link.put(key, chosen)
 
     def label(value: str) -> str:
         name, n = wording.escape(variable.level(value).short), counts.get(value, 0)

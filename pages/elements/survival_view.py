@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from analytics.landmark import Landmark
-from data.cohort import CohortFilter
+from analytics.suppression import Count
 from data.endpoints import ENDPOINTS, Endpoint
 from data.variables import Variable
-from pages.elements import access, frame, plain, tables, wording
+from pages.elements import access, frame, plain, tables, takeaway, wording
+from pages.elements.answers.small_cells import LeftOut
 from pages.elements.answers.survival import (
     FEW_EVENTS,
     FEWEST_FOR_A_CURVE,
@@ -28,7 +28,7 @@ from pages.elements.charts.theme import ALL
 from pages.elements.frame import Cohort
 
 _HORIZONS = {str(m): f"{m} months" for m in (12, 24, 36, 48, 60, 84, 120)}
-_SIZES = {"S": 296, "M": 400, "L": 520}
+_SIZES = {"XS": 230, "S": 296, "M": 400, "L": 520}
 _UNITS = {unit: unit.capitalize() for unit in wording.UNITS}
 _NOBODY = "none"
 
@@ -132,8 +132,8 @@ def _groupings(cohort: Cohort) -> dict[str, Variable]:
 
 def _default_horizon(cohort: Cohort) -> str:
     """Return four years, or less where nobody of the study was followed for that long."""
-    followed = access.subjects(cohort.snapshot, CohortFilter())["follow_up_days"]
-    longest = float(followed.max()) / wording.DAYS_PER_MONTH if followed.notna().any() else 48
+    days = access.longest_follow_up(cohort.snapshot)
+    longest = days / wording.DAYS_PER_MONTH if days == days else 48
     return next((m for m in _HORIZONS if int(m) >= min(longest, 48)), "48")
 
 
@@ -149,15 +149,14 @@ def landmarks(cohort: Cohort, endpoint: Endpoint) -> dict[str, int]:
         t.variable: t.last_day if from_day_zero else t.target_day for t in cohort.study.timepoints
     }
     offered = dict(targets)
-    subjects = access.subjects(cohort.snapshot, CohortFilter())
     for name, variable in cohort.variables.items():
         if variable.known == "at a day" and name not in targets and targets:
             offered[name] = max(targets.values())
         if variable.known == "from a day on":
-            origin = subjects["cr_day"] if endpoint.origin else 0
-            days = (subjects[variable.day_column] - origin).dropna()
-            if len(days):
-                offered[name] = int(statistics.median(days))
+            column, from_remission = str(variable.day_column), bool(endpoint.origin)
+            days = access.days_of_change(cohort.snapshot, column, from_remission)
+            if days is not None:
+                offered[name] = days[0]
     return offered
 
 
@@ -213,7 +212,7 @@ def _look(cohort: Cohort, view: SurvivalView) -> None:
     st.slider("Zoom, months", 0, view.horizon_months, key=key, on_change=_zoomed,
               args=(key, view.horizon_months))  # fmt: skip
     frame.select("Unit of time", "unit", _UNITS, view.unit, default="months", width=200)
-    sizes = {"S": "Small", "M": "Medium", "L": "Large"}
+    sizes = {"XS": "Very small", "S": "Small", "M": "Medium", "L": "Large"}
     frame.select("Figure size", "size", sizes, view.size, default="S", width=200)
 
 
@@ -240,7 +239,7 @@ def refused(cohort: Cohort, view: SurvivalView) -> bool:
     return True
 
 
-def _reasons(head: str, reasons: Mapping[str, int]) -> str:
+def _reasons(head: str, reasons: Mapping[str, Count]) -> str:
     items = "; ".join(f"{wording.escape(reason)} ({n})" for reason, n in reasons.items())
     return f"{head}: {items}." if items else ""
 
@@ -249,7 +248,7 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
     """Warn of what could mislead, each in one line with its remedy."""
     _immortal_time(cohort, view)
     if result.landmark is not None:
-        _landmark_line(cohort, view, result.landmark, result.n_later)
+        _landmark_line(cohort, view, result.landmark)
     if result.hazard and (p := result.hazard.proportional_hazards_p) is not None and p < 0.05:
         frame.guard(
             "Hazards not proportional",
@@ -258,9 +257,11 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
         )
     few = ", too few for a curve"
     small = {r.removesuffix(few): n for r, n in result.left_out.items() if r.endswith(few)}
-    if small and result.n >= FEWEST_FOR_A_CURVE:
+    if small and result.enough:
         head = f"Not drawn, with fewer than {FEWEST_FOR_A_CURVE} patients"
         frame.guard("Too few", _reasons(head, small))
+    if result.withheld and result.enough:
+        frame.guard("Small groups", frame.withheld(cohort, result.withheld))
     undated = {r: n for r, n in result.left_out.items() if "without a date" in r}
     if undated:
         events = [r for r in undated if r.startswith(("death", "relapse"))]
@@ -327,9 +328,8 @@ def _lift(cohort: Cohort, badge: str, sentence: str, variable: Variable) -> None
     frame.guard(badge, sentence, remedy, frame.link.change, (view,))
 
 
-def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: Landmark, n_later: int) -> None:
-    n, events = len(chosen.excluded), chosen.n_events_excluded
-    reasons = chosen.excluded["reason"].value_counts()
+def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: LeftOut) -> None:
+    n, events = chosen.n, chosen.n_event
     text = f":material/flag: Landmark at {wording.month_label(chosen.at)} from {view.origin}: " + (
         f"{wording.count(n, 'patient')} left out ({wording.count(events, 'event')})"
         if n
@@ -340,13 +340,15 @@ def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: Landmark, n_later
         why = "Whoever had an event before could not reach every group"
         later = _chosen_by_later(cohort, view)
         why += "." if later else "; groups are as known on that day."
-    if n_later:
+    if n_later := chosen.n_later:
         text += f"; {wording.count(n_later, 'patient')} changed group later and stay as on that day"
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.markdown(f"{text}. {why}", width="stretch")
         if n:
-            with st.popover("List them"):
-                st.markdown(_reasons("Why", {str(k): int(v) for k, v in reasons.items()}))
+            with st.popover("List them" if chosen.excluded is not None else "Why"):
+                st.markdown(_reasons("Why", chosen.reasons))
+                if chosen.excluded is None:
+                    return
                 listed = chosen.excluded.assign(
                     months=(chosen.excluded["time"] / wording.DAYS_PER_MONTH).round(1)
                 )
@@ -362,13 +364,12 @@ def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival | Incid
     if result.crowded:
         _too_many(cohort, view, len(result.levels))
         return True
-    if result.n >= FEWEST_FOR_A_CURVE:
+    if result.enough:
         return False
-    reasons = dict(result.left_out)
-    if result.landmark is not None:
-        for reason, n in result.landmark.excluded["reason"].value_counts().items():
-            reasons[str(reason)] = int(n)
-    if result.n == 0:
+    reasons = dict(result.left_out) | (result.landmark.reasons if result.landmark else {})
+    if result.withheld:
+        text = frame.withheld(cohort, result.withheld)
+    elif result.n == 0:
         labels = [wording.inside(variable.label) for variable in view.grouping]
         known = f" with a known {wording.listed(labels)}" if labels else ""
         text = f"Nobody of this cohort can be shown in these curves{known}."
@@ -377,7 +378,8 @@ def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival | Incid
     else:
         text = f"{result.n} patients are too few for a curve: every step would be one person."
     st.info(f"{text} {_reasons('Left out', reasons)} Widen the filter or choose another grouping.")
-    frame.page_link("Patients", cohort.view, "Show these patients", ":material/groups:")
+    if not result.minimum:
+        frame.page_link("Patients", cohort.view, "Show these patients", ":material/groups:")
     return True
 
 
@@ -395,27 +397,33 @@ def _too_many(cohort: Cohort, view: SurvivalView, n: int) -> None:
         st.button(remedy, on_click=frame.link.change, args=(alone,))
 
 
-def figure(view: SurvivalView, result: Survival | Incidence) -> None:
-    """Draw the curves over their risk table."""
+def chart(view: SurvivalView, result: Survival | Incidence) -> dict[str, Any]:
+    """Return the curves over their risk table."""
     first, last = view.zoom or (0, view.horizon_months)
-    spec = survival_chart(
+    return survival_chart(
         result.curves,
-        _groups(result),
-        endpoint=_quantity(view, result),
+        groups(result),
+        endpoint=quantity(view, result),
         origin=view.origin,
         horizon_months=last,
         first_month=first,
         unit=view.unit,
         landmark_days=view.landmark_days,
-        notes=_notes(result),
+        notes=notes(result),
         height=_SIZES[view.size],
     )
+
+
+def figure(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
+    """Draw the curves over their risk table."""
+    first, last = view.zoom or (0, view.horizon_months)
     # Another key by zoom: the figure comes back without the shade of what was dragged over.
     key = f"survival_figure_{first}_{last}"
     st.vega_lite_chart(
-        spec, theme=None, width="stretch", key=key, alt=_in_a_sentence(view, result),
+        chart(view, result), theme=None, width="stretch", key=key, alt=in_a_sentence(view, result),
         on_select=lambda: _dragged(key, view), selection_mode=(ZOOM, WHOLE),
     )  # fmt: skip
+    takeaway.menu(cohort, "survival_curves")
 
 
 def _dragged(key: str, view: SurvivalView) -> None:
@@ -433,14 +441,14 @@ def _dragged(key: str, view: SurvivalView) -> None:
     _zoom_to(max(math.floor(first), 0), min(math.ceil(last), horizon), horizon)
 
 
-def _quantity(view: SurvivalView, result: Survival | Incidence) -> str:
+def quantity(view: SurvivalView, result: Survival | Incidence) -> str:
     """Return what the figure measures; both causes are cumulative incidences."""
     if isinstance(result, Incidence) and result.other is None:
         return "Cumulative incidence"
     return view.endpoint.label.split(",")[0]
 
 
-def _groups(result: Survival | Incidence) -> list[Group]:
+def groups(result: Survival | Incidence) -> list[Group]:
     if result.by is None:
         return [Group("", "All patients", "All", ALL)]
     looks = tables.looks(result.by)
@@ -449,7 +457,7 @@ def _groups(result: Survival | Incidence) -> list[Group]:
     ]
 
 
-def _notes(result: Survival | Incidence) -> list[str]:
+def notes(result: Survival | Incidence) -> list[str]:
     if result.test is None:
         return []
     notes = []
@@ -461,7 +469,7 @@ def _notes(result: Survival | Incidence) -> list[str]:
     return notes
 
 
-def _in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
+def in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
     """Return what the figure says: the rate of each group at the milestone, and the test."""
     name = tables.main_milestone(view.horizon_days)
     at = result.curves.at([tables.MILESTONES[name]])
@@ -470,32 +478,38 @@ def _in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
         row = result.row(level, at).iloc[0]
         rate = row["survival"] if "survival" in row else row["incidence"]
         text = wording.rate_with_interval(rate, row["low"], row["high"])
-        said = "not followed that long" if rate != rate else text
+        unknown = "too few followed so long" if result.minimum else "not followed that long"
+        said = unknown if rate != rate else text
         parts.append(f"{said} {level.name}" if level else f"{said} of {result.n} patients")
     when = "2 years" if name == "2-year" else "1 year"
-    test = [note for note in _notes(result) if " P " in note]
+    test = [note for note in notes(result) if " P " in note]
     ends = "".join(f"; {note[:1].lower()}{note[1:]}".replace("gray", "Gray") for note in test)
-    return f"{_quantity(view, result)} at {when} {', '.join(parts)}{ends}"
+    return f"{quantity(view, result)} at {when} {', '.join(parts)}{ends}"
+
+
+def whole_table(view: SurvivalView, result: Survival | Incidence) -> pd.DataFrame:
+    """Return every number of each group: one or two of them as columns, more as rows."""
+    made = tables.survival_columns if len(result.levels) <= 2 else tables.survival_rows
+    return made(result, view.endpoint.short, view.horizon_days, view.unit)
 
 
 def numbers(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Write the numbers beside the curves."""
-    short = view.endpoint.short
-    if len(result.levels) <= 2:
-        table = tables.survival_columns(result, short, view.horizon_days, view.unit)
-        st.table(table, border="horizontal", hide_index=True)
-    else:
-        table = tables.survival_rows(result, short, view.horizon_days, view.unit)
+    table = whole_table(view, result)
+    if len(result.levels) > 2:
         name = tables.main_milestone(view.horizon_days)
         # Where there are two incidences of that day, they take the place of the events.
         shown = [column for column in table.columns if column.startswith(name)]
         events = ["Events"] if len(shown) == 1 else []
-        st.table(table[["", *events, *shown]], border="horizontal", hide_index=True)
+        table = table[["", *events, *shown]]
+    st.table(table, border="horizontal", hide_index=True)
     lines = tables.comparison(result, view.horizon_days, view.unit)
     st.markdown("  \n".join(f":small[{line}]" for line in lines))
     if isinstance(result, Survival) and result.few_events:
         _few_events(cohort, view, result)
-    frame.show_patients(cohort, frame.patients_by(cohort, *view.grouping))
+    with st.container(horizontal=True):
+        frame.show_patients(cohort, frame.patients_by(cohort, *view.grouping))
+        takeaway.menu(cohort, "survival_table")
 
 
 def _few_events(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
@@ -521,9 +535,8 @@ def by_group(view: SurvivalView, result: Survival | Incidence) -> None:
     if len(result.levels) <= 2:
         return
     st.subheader("Rates and hazard ratios by group", anchor=False)
-    rates = tables.survival_rows(result, short, view.horizon_days, view.unit)
     st.table(
-        rates.merge(tables.hazard_rows(result), on="", sort=False),
+        whole_table(view, result).merge(tables.hazard_rows(result), on="", sort=False),
         border="horizontal",
         hide_index=True,
     )
@@ -543,20 +556,29 @@ def in_plain_words(cohort: Cohort, view: SurvivalView, result: Survival | Incide
     frame.in_plain_words(text)
 
 
+def method(result: Survival | Incidence) -> tuple[str, str]:
+    """Return how the curves are estimated, and how they are compared."""
+    if isinstance(result, Incidence):
+        return (
+            "cumulative incidence after Aalen and Johansen, 95% CI log(−log)",
+            "Gray’s test; Cox on the cause-specific hazard, Efron ties",
+        )
+    return "Kaplan–Meier, 95% CI log-log", "log-rank, two-sided; Cox, Efron ties"
+
+
 def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Write study, selection, n and events, method and what was left out."""
     counted = f"n = {result.n}, {wording.count(result.n_event, 'event')} ({view.endpoint.events})"
+    estimate, tests = method(result)
     if isinstance(result, Incidence):
-        n_competing = wording.count(int(result.table["n_competing"].sum()), "competing event")
-        method = "cumulative incidence after Aalen and Johansen, 95% CI log(−log)"
-        tests = "Gray’s test; Cox on the cause-specific hazard, Efron ties"
-        parts = [f"{counted}, {n_competing} ({result.competing.phrase})", method]
-    else:
-        method = "Kaplan–Meier, 95% CI log-log"
-        tests = "log-rank, two-sided; Cox, Efron ties"
-        parts = [counted, method]
-    parts[-1] += ", at 100% and 0% the exact limit for those at risk"
+        n_competing = wording.count(result.n_competing, "competing event")
+        counted += f", {n_competing} ({result.competing.phrase})"
+    parts = [counted, f"{estimate}, at 100% and 0% the exact limit for those at risk"]
     parts.append("tests and ratio over the whole follow-up")
+    if k := result.minimum:
+        parts.append(
+            f"curves end where fewer than {k} are at risk; at risk and events by steps of {k}"
+        )
     parts.append("median follow-up, of the whole cohort, by reverse Kaplan–Meier")
     if result.test is not None:
         looks = frame.comparison_number(cohort, *view.question.values())

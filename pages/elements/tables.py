@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analytics.proportion import Proportion
-from analytics.summary import TableOne
+from analytics.suppression import Count, Hidden
 from analytics.survival import KaplanMeier
 from data.variables import Dictionary, Level, Variable, timepoint_variable
 from pages.elements import wording
@@ -23,7 +23,9 @@ from pages.elements.answers.survival import (
     Incidence,
     Incidences,
     Survival,
+    few_events,
 )
+from pages.elements.answers.who import Characteristics
 from pages.elements.charts.theme import Style, crossed, markdown_mark, styles
 
 MILESTONES: Mapping[str, int] = {"1-year": 365, "2-year": 730, "3-year": 1095, "5-year": 1826}
@@ -131,8 +133,9 @@ def _summary(
 
 
 def _sizes(result: Survival | Incidence) -> list[list[str]]:
-    rows = (result.row(level, result.curves.groups).iloc[0] for level in result.levels or (None,))
-    return [[f"{row['n']:,.0f}", f"{row['n_event']:,.0f}"] for row in rows]
+    # One column at a time: a row of numbers alone would lose what a hidden count reads as.
+    rows = (result.row(level, result.curves.groups) for level in result.levels or (None,))
+    return [[f"{row[c].iloc[0]:,.0f}" for c in ("n", "n_event")] for row in rows]
 
 
 def _medians(result: Survival, unit: str) -> list[list[str]]:
@@ -159,6 +162,8 @@ def _milestone(result: Answer, at: Mapping[Hashable, Any], last: float, unit: st
     if result.landmark is not None and at["time"] <= result.landmark.at:
         return "–"
     rate = at["survival"] if "survival" in at else at["incidence"]
+    if math.isnan(rate) and isinstance(at["n_risk"], Hidden):
+        return f":small[:gray[{at['n_risk']} at risk]]"
     if math.isnan(rate):
         # Rounded down: 364 days are not yet the year that is asked for.
         size, short, decimals = wording.UNITS[unit]
@@ -190,7 +195,7 @@ def comparison(result: Survival | Incidence, horizon_days: int, unit: str = "mon
         lines += _of_survival(result, horizon_days, unit)
     elif result.other is None:
         lines.append(":gray[The two compete: a patient counts with what came first.]")
-    elif few := [each.name for each in result.levels if events(result, each) < FEW_EVENTS]:
+    elif few := [each.name for each in result.levels if few_events(events(result, each))]:
         lines.append(
             f":gray[Fewer than {FEW_EVENTS} events in {wording.escape(wording.listed(few))}: "
             "read test and ratio with care.]"
@@ -242,9 +247,10 @@ def difference_rows(result: Survival, short: str, horizon_days: int) -> pd.DataF
     return pd.DataFrame(rows, columns=["", head, "P"])
 
 
-def events(result: Survival | Incidence, level: Level) -> int:
+def events(result: Survival | Incidence, level: Level) -> Count:
     """Return the events of one group."""
-    return int(result.row(level, result.curves.groups).iloc[0]["n_event"])
+    n: Count = result.row(level, result.curves.groups)["n_event"].iloc[0]
+    return n
 
 
 def hazard_ratio(result: Answer) -> str:
@@ -318,7 +324,7 @@ def negativity(
 ) -> pd.DataFrame:
     """Return n/N and percent by timepoint, block by block, with Fisher's P under each block."""
     timepoints = list(dict.fromkeys(everybody["timepoint"]))
-    heads = ["", *(wording.short_timepoint(str(t)) for t in timepoints)]
+    heads = ["", *(wording.escape(wording.short_timepoint(str(t))) for t in timepoints)]
     rows = [["**All patients**", *_cells(everybody, timepoints)]]
     for name, block in blocks.items():
         variable = variables[name]
@@ -351,10 +357,10 @@ def concordance(result: Concordance) -> pd.DataFrame:
     names = {s: marked(status, s, status.level(s).short) for s in counts.columns}
     by = f"{wording.escape(result.pair.first)} ↓ {wording.escape(result.pair.second)} →"
     rows = [
-        [names[s], *(f"{n}" for n in counts.loc[s]), f"**{counts.loc[s].sum()}**"]
+        [names[s], *(f"{n}" for n in counts.loc[s]), f"**{result.by_first[s]}**"]
         for s in counts.index
     ]
-    rows.append(["**All**", *(f"**{counts[s].sum()}**" for s in counts), f"**{result.n}**"])
+    rows.append(["**All**", *(f"**{result.by_second[s]}**" for s in counts), f"**{result.n}**"])
     return pd.DataFrame(rows, columns=[by, *names.values(), "All"])
 
 
@@ -385,6 +391,8 @@ def agreement(result: Concordance) -> pd.DataFrame:
 
 
 def _share(rate: Proportion) -> tuple[str, str]:
+    if isinstance(rate.count, Hidden) or isinstance(rate.total, Hidden):
+        return f"{rate.count}/{rate.total}", ""
     if rate.rate is None or rate.low is None or rate.high is None:
         return "–", ""
     limits = wording.percent_interval(rate.low, rate.high)
@@ -399,6 +407,9 @@ def _cells(rates: pd.DataFrame, timepoints: Sequence[object]) -> list[str]:
             cells.append(":gray[no evaluable patients]")
             continue
         line = found.iloc[0]
+        if math.isnan(line["rate"]):
+            cells.append(f"{line['negative']}/{line['evaluable']}")
+            continue
         limits = wording.percent_interval(line["low"], line["high"])
         cells.append(
             f"**{wording.percent(line['rate'])}** {line['negative']}/{line['evaluable']}"
@@ -407,15 +418,14 @@ def _cells(rates: pd.DataFrame, timepoints: Sequence[object]) -> list[str]:
     return cells
 
 
-def table_one(result: TableOne, variables: Dictionary, by: str | None) -> pd.DataFrame:
+def table_one(result: Characteristics, variables: Dictionary, by: str | None) -> pd.DataFrame:
     """Return Table 1: a row per number and per level, a column per group, P and difference."""
     groups = [group for group in dict.fromkeys(result.rows["group"]) if group != ""]
     heads = {"": "All"} | {
         group: marked(variables[by], group, variables[by].level(group).short)
         for group in groups if by
     }  # fmt: skip
-    sizes = result.rows.groupby("group")[["n", "missing"]].first().sum(axis=1)
-    names = {group: f"{head} (n = {sizes[group]:,})" for group, head in heads.items()}
+    names = {group: f"{head} (n = {result.sizes[group]:,})" for group, head in heads.items()}
     rows = []
     for name in dict.fromkeys(result.rows["variable"]):
         rows += _characteristic(variables[name], result, list(heads))
@@ -423,7 +433,9 @@ def table_one(result: TableOne, variables: Dictionary, by: str | None) -> pd.Dat
     return pd.DataFrame(rows, columns=columns)
 
 
-def _characteristic(variable: Variable, result: TableOne, groups: Sequence[str]) -> list[list[str]]:
+def _characteristic(
+    variable: Variable, result: Characteristics, groups: Sequence[str]
+) -> list[list[str]]:
     mine = result.rows[result.rows["variable"] == variable.name]
     tests = result.tests[result.tests["variable"] == variable.name]
     test = ["", ""]
@@ -452,7 +464,7 @@ def _characteristic(variable: Variable, result: TableOne, groups: Sequence[str])
             cells = [_count_cell(at[at["group"] == group]) for group in groups]
             text = wording.escape(variable.level(value).short)
             rows.append([f"&nbsp;&nbsp;&nbsp;{text}", *cells, *([""] * len(test))])
-    missing = [int(mine.loc[mine["group"] == group, "missing"].iloc[0]) for group in groups]
+    missing = [mine.loc[mine["group"] == group, "missing"].iloc[0] for group in groups]
     if any(missing):
         cells = [f":gray[{n}]" for n in missing]
         rows.append(["&nbsp;&nbsp;&nbsp;:gray[missing]", *cells, *([""] * len(test))])
@@ -463,7 +475,11 @@ def _number_cell(lines: pd.DataFrame) -> str:
     line = lines.iloc[0]
     if not line["n"]:
         return "–"
-    median, limits = wording.median_range(line["median"], line["minimum"], line["maximum"])
+    if math.isnan(line["median"]):
+        return f"{line['n']} patients"
+    # The ends of a range are single patients.
+    ends = ("minimum", "maximum") if line["minimum"] == line["minimum"] else ("q1", "q3")
+    median, limits = wording.median_range(line["median"], *(line[end] for end in ends))
     if line["variable"] == "age_years":
         limits = wording.age_range(limits)
     return f"{median} :gray[({limits})]"
@@ -473,4 +489,6 @@ def _count_cell(lines: pd.DataFrame) -> str:
     if lines.empty or not lines.iloc[0]["n"]:
         return "–"
     line = lines.iloc[0]
+    if isinstance(line["count"], Hidden) or isinstance(line["n"], Hidden):
+        return f"{line['count']:.0f}/{line['n']}"
     return f"{line['count']:.0f}/{line['n']} :gray[({wording.whole_percent(line['count'] / line['n'])}%)]"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from analytics.suppression import Count, Hidden
+from analytics.survival import KaplanMeier
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS, Endpoint
-from pages.elements import access, frame, sidebar, tables, wording
+from pages.elements import access, frame, sidebar, tables, takeaway, wording
+from pages.elements.answers.small_cells import minimum_of
 from pages.elements.answers.survival import FEWEST_FOR_A_CURVE
 from pages.elements.answers.transplant import Comparison, Lanes, Ratio, Transplant, Transplanted
 from pages.elements.charts.swimmer import LOOKS, swimmer_chart
@@ -25,7 +29,13 @@ _ORDERS = {"transplant": "Transplanted first", "length": "Longest first"}
 _LONGEST = 48  # months of the figures, as on the Survival page
 _STYLES = {False: style_of("allosct", "no"), True: style_of("allosct", "yes")}
 _NAMES = {False: "No alloSCT", True: "AlloSCT"}
-_GROUPS = [Group(str(key), _NAMES[key], _NAMES[key], _STYLES[key]) for key in (True, False)]
+CAUSES = [
+    Group("1", "AlloSCT", "alloSCT", _STYLES[True]),
+    Group("2", "Relapse or death", "relapse or death before it", LOOKS["relapse"]),
+]
+"""What the cumulative incidence of the transplant tells apart."""
+GROUPS = [Group(str(key), _NAMES[key], _NAMES[key], _STYLES[key]) for key in (True, False)]
+"""The two sides of every comparison; the level is the text of the column ‘switched’."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +72,39 @@ def title(cohort: Cohort) -> str:
     return f"Does {cohort.variables['allosct'].level('yes').phrase} help?"
 
 
+_ONE_SIDE = "The cohort is filtered by transplant, so one side of the comparison is missing."
+
+
 def cannot_be_asked(cohort: Cohort, endpoint: Endpoint) -> bool:
     """Say why the question has no answer in this study or cohort, if it has none."""
+    why = why_not(cohort, endpoint)
+    if why == _ONE_SIDE:
+        _lift(cohort, "Filter", why, "allosct")
+    elif why is not None:
+        st.info(why)
+    return why is not None
+
+
+def why_not(cohort: Cohort, endpoint: Endpoint) -> str | None:
+    """Return why the question has no answer in this study or cohort, safe to show; None if it has one."""
     name = wording.escape(cohort.study.name)
-    everybody = access.subjects(cohort.snapshot, CohortFilter())
-    n = int((everybody["allosct"] == "yes").sum())
+    n: Count = 0
+    if "allosct" in cohort.variables:
+        found = access.level_counts(cohort.snapshot, CohortFilter(), ("allosct",))["allosct"]
+        n = found.get("yes", 0)
     refused = access.derivability(cohort.snapshot)[endpoint.code].refused_because
     chosen = set(cohort.filter.get("allosct"))
     if not n:
-        st.info(f"Nobody in {name} had an alloSCT in remission: there is nothing to compare.")
-    elif "allosct" not in landmarks(cohort, endpoint):
-        st.info(
+        return f"Nobody in {name} had an alloSCT in remission: there is nothing to compare."
+    if "allosct" not in landmarks(cohort, endpoint):
+        return (
             f"{name} has {wording.count(n, 'patient')} with an alloSCT, and the day of none of them. "
             "Without the day nobody can tell the wait for a transplant from its effect. "
             "Ask the study for the dates."
         )
-    elif refused:
-        st.info(f"{endpoint.label} cannot be derived from this study. {refused}")
-    elif chosen and not chosen >= {"no", "yes"}:
-        sentence = "The cohort is filtered by transplant, so one side of the comparison is missing."
-        _lift(cohort, "Filter", sentence, "allosct")
-    else:
-        return False
-    return True
+    if refused:
+        return f"{endpoint.label} cannot be derived from this study. {refused}"
+    return _ONE_SIDE if chosen and not chosen >= {"no", "yes"} else None
 
 
 def _lift(cohort: Cohort, badge: str, sentence: str, name: str) -> None:
@@ -94,24 +114,23 @@ def _lift(cohort: Cohort, badge: str, sentence: str, name: str) -> None:
 
 def read(cohort: Cohort, endpoint: Endpoint) -> TransplantView:
     """Return the choices of the link; what it leaves open follows the study."""
-    everybody = access.subjects(cohort.snapshot, CohortFilter())
-    starts = everybody["cr_day"] if endpoint.origin else 0
+    days = access.days_of_change(cohort.snapshot, "allosct_day", bool(endpoint.origin))
     default = landmarks(cohort, endpoint)["allosct"]
     asked = cohort.number("landmark_days")
-    followed = float(everybody["follow_up_days"].max()) / wording.DAYS_PER_MONTH
+    followed = access.longest_follow_up(cohort.snapshot) / wording.DAYS_PER_MONTH
     return TransplantView(
         endpoint=endpoint,
-        origin=_remission(cohort) if endpoint.origin else cohort.study.day_zero_label,
+        origin=remission(cohort) if endpoint.origin else cohort.study.day_zero_label,
         landmark_days=default if asked is None else asked,
         default_landmark=default,
-        latest_landmark=int((everybody["allosct_day"] - starts).max()),
+        latest_landmark=days[1] if days else default,
         horizon_months=min(_LONGEST, 12 * math.ceil(followed / 12)),
         swimmer=cohort.choice("swimmer", {"yes": "", "no": ""}, "no") == "yes",
         sort=cohort.choice("sort", _ORDERS, "transplant"),
     )
 
 
-def _remission(cohort: Cohort) -> str:
+def remission(cohort: Cohort) -> str:
     """Return the day of first remission as it reads after 'from'."""
     study = cohort.study
     return study.day_zero_label if study.remission_is_day_zero else ENDPOINTS["RFS"].origin
@@ -155,11 +174,10 @@ def _slider(view: TransplantView) -> None:
 
 def _left_out(result: Transplant) -> str:
     """Say who is in the landmark analysis and who is not, with the reasons."""
-    reasons = result.chosen.excluded["reason"].value_counts()
-    n = len(result.chosen.excluded)
-    said = ", ".join(f"{reason} ({k})" for reason, k in reasons.items())
+    n = result.chosen.n
+    said = ", ".join(f"{reason} ({k})" for reason, k in result.chosen.reasons.items())
     who = f"{wording.count(n, 'patient')} left out: {said}" if n else "Nobody left out"
-    by_then, later = result.landmark.after.n, result.chosen.n_later or 0
+    by_then, later = result.landmark.after.n, result.chosen.n_later
     return f"{who}; {by_then} transplanted by then, {later} later."
 
 
@@ -182,6 +200,15 @@ def guards(cohort: Cohort) -> None:
             _lift(cohort, "Immortal time", sentence, name)
 
 
+def answer_in_words(result: Transplant) -> str:
+    """Return the time-dependent ratio, its test, and what that shows."""
+    p = wording.p_value(result.dependent.p_value)
+    ratio = _words(result.dependent.ratio)
+    return f"hazard ratio of transplant counted from its day {ratio}{', ' + p if p else ''}: " + (
+        verdict(result)
+    )
+
+
 def answer(view: TransplantView, result: Transplant) -> None:
     """Say in one sentence what the naive and the time-dependent ratio are, and what that shows."""
     if result.naive.too_small:
@@ -192,7 +219,7 @@ def answer(view: TransplantView, result: Transplant) -> None:
     st.markdown(
         f":gray[Naive hazard ratio {_words(result.naive.ratio)}, but whoever was transplanted had to "
         "live long enough for it.] With transplant counted from its day: "
-        f"**{_words(found.ratio)}**{', ' + p if p else ''}: {_verdict(result)}."
+        f"**{_words(found.ratio)}**{', ' + p if p else ''}: {verdict(result)}."
     )
 
 
@@ -207,11 +234,15 @@ def _too_few(result: Transplant) -> str:
     )
 
 
-def _verdict(result: Transplant) -> str:
+def verdict(result: Transplant) -> str:
     """Say what the interval says, and never more."""
     found, p = result.dependent, result.dependent.p_value
     events = wording.count(found.none.n_event + found.after.n_event, "event")
     events += f" ({found.after.n_event} after transplant)"
+    if result.minimum and isinstance(found.after.n_event, Hidden):
+        events = f"{found.after.n_event} events after transplant"
+    if found.too_small and result.minimum:
+        return "too few at risk on one side"
     if found.too_small:
         return f"fewer than {FEWEST_FOR_A_CURVE} at risk on one side"
     if math.isnan(found.ratio.value):
@@ -232,12 +263,12 @@ def cards(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
         f":small[{key} · {view.endpoint.label.lower()} in percent by months from {view.origin}; "
         "hazard ratios (HR) of alloSCT against none]"
     )
-    draw: tuple[Callable[[TransplantView, Transplant], None], ...] = (
+    draw: tuple[Callable[[Cohort, TransplantView, Transplant], None], ...] = (
         _naive, _landmark, _simon_makuch, _dependent,
     )  # fmt: skip
-    for column, card in zip(st.columns(4, border=True), draw, strict=True):
+    for column, analysis in zip(st.columns(4, border=True), draw, strict=True):
         with column, frame.part("This analysis"):
-            card(view, result)
+            analysis(cohort, view, result)
 
 
 def _metric(label: str, ratio: Ratio, *, gray: bool = False) -> None:
@@ -253,65 +284,73 @@ def _caveat(text: str) -> None:
     st.markdown(f":small[{text}]")
 
 
-def _naive(view: TransplantView, result: Transplant) -> None:
-    found = result.naive
-    _metric("1 · Naive :orange-badge[immortal time]", found.ratio, gray=True)
-    assert found.km is not None
-    spec = card_curves(found.km, _GROUPS, horizon_months=view.horizon_months)
-    _figure(spec, "naive", _alt("Ever against never transplanted", view, found))
-    _caveat("Biased: the wait for the transplant counts as its success.")
+@dataclass(frozen=True, eq=False)
+class Card:
+    """The figure of one of the four analyses.
+
+    Attributes
+    ----------
+    title : str
+    spec : dict
+    alt : str
+    km : KaplanMeier or None
+        What it draws; None for ratios.
+    """
+
+    title: str
+    spec: dict[str, Any]
+    alt: str
+    km: KaplanMeier | None = None
 
 
-def _landmark(view: TransplantView, result: Transplant) -> None:
-    found = result.landmark
-    _metric(f"2 · Landmark, {wording.month_label(result.chosen.at)}", found.ratio)
-    if found.km is None:
-        sides = {"transplanted by then": found.after.n, "not yet transplanted": found.none.n}
-        _caveat(f"{_few(sides)} {_MOVE}")
-        return
+def card(view: TransplantView, result: Transplant, key: str) -> Card | None:
+    """Return the figure of an analysis: naive, landmark, simon_makuch or ratios; None if it has none."""
+    drawn = {"naive": _naive_card, "landmark": _landmark_card, "simon_makuch": _simon_makuch_card}
+    if key == "ratios":
+        return Card("Hazard ratios of alloSCT", *_ratios(result))
+    return drawn[key](view, result)
+
+
+def _naive_card(view: TransplantView, result: Transplant) -> Card | None:
+    km = result.naive.km
+    if km is None:
+        return None
+    spec = card_curves(km, GROUPS, horizon_months=view.horizon_months)
+    alt = _alt("Ever against never transplanted", view, result.naive)
+    return Card("Naive: ever against never transplanted", spec, alt, km)
+
+
+def _landmark_name(result: Transplant) -> str:
+    return f"Landmark, {wording.month_label(result.chosen.at)}"
+
+
+def _landmark_card(view: TransplantView, result: Transplant) -> Card | None:
+    km = result.landmark.km
+    if km is None:
+        return None
     spec = card_curves(
-        found.km, _GROUPS, horizon_months=view.horizon_months, landmark_days=result.chosen.at
+        km, GROUPS, horizon_months=view.horizon_months, landmark_days=result.chosen.at
     )
-    _figure(spec, "landmark", _alt("By the group on the day of the landmark", view, found))
-    n, later = len(result.chosen.excluded), result.chosen.n_later
-    whoever = f"{later} transplanted later count as none" if later else "nobody transplanted later"
-    _caveat(f"{n or 'Nobody'} left out before; {whoever}.")
+    alt = _alt("By the group on the day of the landmark", view, result.landmark)
+    return Card(f"{_landmark_name(result)}: transplanted by then or not", spec, alt, km)
 
 
-_MOVE = "Move the landmark."
-
-
-def _few(sides: Mapping[str, int]) -> str:
-    small = [f"{n} {what}" for what, n in sides.items() if n < FEWEST_FOR_A_CURVE]
-    return f"{wording.listed(small)}: too few for a curve."
-
-
-def _simon_makuch(view: TransplantView, result: Transplant) -> None:
+def _simon_makuch_card(view: TransplantView, result: Transplant) -> Card | None:
     found = result.simon_makuch
-    p = wording.p_value(result.dependent.p_value)
-    st.metric(
-        "3 · Simon–Makuch", p or "No test", "Mantel–Byar test", delta_color="off", delta_arrow="off"
-    )
     if found is None:
-        _caveat(f"Fewer than {FEWEST_FOR_A_CURVE} on a side beyond the landmark. {_MOVE}")
-        return
+        return None
     stop = math.inf if found.collapsed_at is None else found.collapsed_at
     spec = card_curves(
-        found.kaplan_meier, _GROUPS, horizon_months=view.horizon_months,
+        found.kaplan_meier, GROUPS, horizon_months=view.horizon_months,
         landmark_days=result.chosen.at, spans={"True": Span(result.readable_from, stop)},
     )  # fmt: skip
-    figure = f"Patients change curve at the transplant; {view.endpoint.label.lower()}. {p}"
-    _figure(spec, "simon_makuch", figure)
-    text = "Patients change curve at transplant"
-    if found.collapsed_at is not None:
-        when = wording.month_label(found.collapsed_at)
-        _caveat(f"{text}; alloSCT unreadable from {when}: nobody was left in it. {_MOVE}")
-    else:
-        _caveat(f"{text}; curves from the landmark, P from the start.")
+    p = wording.p_value(result.dependent.p_value)
+    alt = f"Patients change curve at the transplant; {view.endpoint.label.lower()}. {p}"
+    return Card("Simon–Makuch: patients change curve at transplant", spec, alt, found.kaplan_meier)
 
 
-def _dependent(view: TransplantView, result: Transplant) -> None:
-    _metric("4 · Cox, time-dependent", result.dependent.ratio)
+def _ratios(result: Transplant) -> tuple[dict[str, Any], str]:
+    """Return the three hazard ratios on one axis, and the same in words."""
     shown = {"Naive": result.naive.ratio, "Landmark": result.landmark.ratio,
              "Time-dependent": result.dependent.ratio}  # fmt: skip
     rows = [
@@ -320,7 +359,67 @@ def _dependent(view: TransplantView, result: Transplant) -> None:
         for name, ratio in shown.items()
     ]  # fmt: skip
     said = "; ".join(f"{name} {_words(ratio)}" for name, ratio in shown.items())
-    _figure(ratio_axis(rows), "ratios", f"Hazard ratios of alloSCT against none. {said}")
+    return ratio_axis(rows), f"Hazard ratios of alloSCT against none. {said}"
+
+
+def _card(cohort: Cohort, view: TransplantView, result: Transplant, key: str) -> None:
+    made = card(view, result, key)
+    assert made is not None
+    _figure(made.spec, key, made.alt)
+    takeaway.menu(cohort, "transplant_answers" if key == "ratios" else f"transplant_{key}")
+
+
+def _naive(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
+    found = result.naive
+    _metric("1 · Naive :orange-badge[immortal time]", found.ratio, gray=True)
+    _card(cohort, view, result, "naive")
+    _caveat("Biased: the wait for the transplant counts as its success.")
+
+
+def _landmark(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
+    found = result.landmark
+    _metric(f"2 · {_landmark_name(result)}", found.ratio)
+    if found.km is None:
+        sides = {"transplanted by then": found.after.n, "not yet transplanted": found.none.n}
+        _caveat(f"{_few(sides)} {_MOVE}")
+        return
+    _card(cohort, view, result, "landmark")
+    n, later = result.chosen.n, result.chosen.n_later
+    whoever = f"{later} transplanted later count as none" if later else "nobody transplanted later"
+    _caveat(f"{n or 'Nobody'} left out before; {whoever}.")
+
+
+_MOVE = "Move the landmark."
+
+
+def _few(sides: Mapping[str, Count]) -> str:
+    if any(isinstance(n, Hidden) for n in sides.values()):
+        return "Too few on one side for a curve."
+    small = [f"{n} {what}" for what, n in sides.items() if n < FEWEST_FOR_A_CURVE]
+    return f"{wording.listed(small)}: too few for a curve."
+
+
+def _simon_makuch(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
+    found = result.simon_makuch
+    p = wording.p_value(result.dependent.p_value)
+    st.metric(
+        "3 · Simon–Makuch", p or "No test", "Mantel–Byar test", delta_color="off", delta_arrow="off"
+    )
+    if found is None:
+        _caveat(f"Fewer than {FEWEST_FOR_A_CURVE} on a side beyond the landmark. {_MOVE}")
+        return
+    _card(cohort, view, result, "simon_makuch")
+    text = "Patients change curve at transplant"
+    if found.collapsed_at is not None:
+        when = wording.month_label(found.collapsed_at)
+        _caveat(f"{text}; alloSCT unreadable from {when}: nobody was left in it. {_MOVE}")
+    else:
+        _caveat(f"{text}; curves from the landmark, P from the start.")
+
+
+def _dependent(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
+    _metric("4 · Cox, time-dependent", result.dependent.ratio)
+    _card(cohort, view, result, "ratios")
     _caveat(f"Everybody counts, alloSCT from its day on. {_adjusted(result)}")
 
 
@@ -354,8 +453,8 @@ def _figure(spec: dict[str, object], key: str, alt: str) -> None:
     )  # fmt: skip
 
 
-def numbers(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
-    """Write patients, events, rates, ratio and P of the four analyses as one table."""
+def numbers_table(view: TransplantView, result: Transplant) -> pd.DataFrame:
+    """Return patients, events, rates, ratio and P of the four analyses as one table."""
     name, day = view.milestone
     rate = f"{name} {view.endpoint.short}"
     marks = {key: f"{markdown_mark(_STYLES[key])} {_NAMES[key]}" for key in (True, False)}
@@ -369,8 +468,12 @@ def numbers(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
         table[head] = (
             _simon_makuch_cells(result, day) if found is None else _cells(result, found, day)
         )
-    unbroken = pd.DataFrame(table).replace("–", "\u2060–\u2060", regex=True)  # on a phone
-    st.table(unbroken, border="horizontal", hide_index=True)
+    return pd.DataFrame(table).replace("–", "\u2060–\u2060", regex=True)  # unbroken on a phone
+
+
+def numbers(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
+    """Write the numbers of the four analyses."""
+    st.table(numbers_table(view, result), border="horizontal", hide_index=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":small[:gray[{_notes(cohort, result)}]]", width="stretch")
         asked = cohort.view.with_option("by", "allosct").with_option("endpoint", "CIR")
@@ -442,12 +545,16 @@ def _notes(cohort: Cohort, result: Transplant) -> str:
     return "; ".join(notes) + "."
 
 
+def transplanted(cohort: Cohort) -> Transplanted:
+    """Return who was transplanted by risk group and MRD status, and when."""
+    timepoint = sidebar.chosen_timepoint(cohort.variables, cohort.view)
+    name = timepoint.name if timepoint else None
+    return access.transplanted(cohort.snapshot, cohort.filter, name)
+
+
 def who(cohort: Cohort, view: TransplantView) -> None:
     """Draw who was transplanted by risk group and MRD, and when."""
-    timepoint = sidebar.chosen_timepoint(cohort.variables, cohort.view)
-    found = access.transplanted(
-        cohort.snapshot, cohort.filter, timepoint.name if timepoint else None
-    )
+    found = transplanted(cohort)
     st.subheader("Who was transplanted, and when", anchor=False)
     left, right = st.columns([1.7, 1], gap="medium")
     with left:
@@ -456,7 +563,8 @@ def who(cohort: Cohort, view: TransplantView) -> None:
         _when_figure(cohort, view, found)
 
 
-def _who_table(cohort: Cohort, found: Transplanted) -> None:
+def who_table(cohort: Cohort, found: Transplanted) -> pd.DataFrame:
+    """Return who was transplanted by risk group and MRD status."""
     timepoint = sidebar.chosen_timepoint(cohort.variables, cohort.view)
     heads = [""]
     if timepoint is not None:
@@ -473,11 +581,18 @@ def _who_table(cohort: Cohort, found: Transplanted) -> None:
         cells = [f":gray[{p}]" for p in p_values]
         rows.append([":gray[P, Fisher]", *cells, *([""] if tested else [])])
     columns = [*heads, "All", *(["P, Fisher"] if tested else [])]
-    st.table(pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _who_table(cohort: Cohort, found: Transplanted) -> None:
+    table = who_table(cohort, found)
+    st.table(table, border="horizontal", hide_index=True)
+    timepoint = sidebar.chosen_timepoint(cohort.variables, cohort.view)
     note = "Transplanted of all patients, with exact 95% CI."
     if timepoint is not None and found.statuses:
         label = wording.escape(timepoint.label)
         note = f"Transplanted of all patients by {label}, with exact 95% CI."
+        tested = "P, Fisher" in table
         note += " P on the right: negative against positive." if tested else ""
         note += " Samples after a transplant do not count: who was transplanted before is ‘not assessed’."
     st.markdown(f":small[:gray[{note}]]")
@@ -485,11 +600,15 @@ def _who_table(cohort: Cohort, found: Transplanted) -> None:
     counts = {"yes": everybody.count, "no": everybody.total - everybody.count}
     names = {"yes": _NAMES[True], "no": _NAMES[False]}
     chosen = {v: cohort.filter.with_("allosct", (v,)) for v in counts}
-    frame.show_patients(cohort, {names[v]: (chosen[v], n) for v, n in counts.items()})
+    with st.container(horizontal=True):
+        frame.show_patients(cohort, {names[v]: (chosen[v], n) for v, n in counts.items()})
+        takeaway.menu(cohort, "transplant_who")
 
 
 def _share(found: Transplanted, risk: str, status: str) -> str:
     share = found.shares[risk, status]
+    if isinstance(share.count, Hidden) or isinstance(share.total, Hidden):
+        return f"{share.count}/{share.total}"
     if share.rate is None or share.low is None or share.high is None:
         return ":gray[no patients]"
     limits = wording.percent_interval(share.low, share.high)
@@ -497,37 +616,48 @@ def _share(found: Transplanted, risk: str, status: str) -> str:
 
 
 def _when_figure(cohort: Cohort, view: TransplantView, found: Transplanted) -> None:
+    if found.incidence is None and found.quartiles:
+        st.info("Too few of this cohort have a dated transplant to show the time to it.")
+        return
     if found.incidence is None:
         st.info("Nobody of this cohort has a dated transplant: there is no time to it.")
         return
     median, limits = wording.median_months(found.median, found.first, found.last)
-    groups = [
-        Group("1", "AlloSCT", "alloSCT", _STYLES[True]),
-        Group("2", "Relapse or death", "relapse or death before it", LOOKS["relapse"]),
-    ]
-    key = " or ".join(f"{markdown_mark(group.style)} {group.short}" for group in groups)
+    key = " or ".join(f"{markdown_mark(group.style)} {group.short}" for group in CAUSES)
     st.markdown(
-        f"Median time to alloSCT **{median} months** (range {limits}) from {_remission(cohort)}  \n"
+        f"Median time to alloSCT **{median} months** "
+        f"({'quartiles' if found.quartiles else 'range'} {limits}) from {remission(cohort)}  \n"
         f":small[Cumulative incidence, percent: {key}]"
     )
+    spec, alt = when_chart(cohort, view, found)
+    _figure(spec, "incidence", alt)
+    takeaway.menu(cohort, "transplant_incidence")
+
+
+def when_chart(
+    cohort: Cohort, view: TransplantView, found: Transplanted
+) -> tuple[dict[str, Any], str]:
+    """Return the cumulative incidence of the transplant, and the same in words."""
+    assert found.incidence is not None
     spec = incidence_curves(
-        found.incidence, groups, origin=_remission(cohort), horizon_months=view.horizon_months
+        found.incidence, CAUSES, origin=remission(cohort), horizon_months=view.horizon_months
     )
     day = min(365, int(found.incidence.groups["last_time"].min()))
     at = found.incidence.at(day).set_index("cause")
     said = wording.rate_with_interval(*at.loc[1, ["incidence", "low", "high"]])
-    alt = f"Cumulative incidence of alloSCT at {wording.month_label(day)}: {said}"
-    _figure(spec, "incidence", alt)
+    return spec, f"Cumulative incidence of alloSCT at {wording.month_label(day)}: {said}"
 
 
 def swimmer(cohort: Cohort, view: TransplantView) -> None:
     """Draw the lanes of all patients, once somebody asks for them."""
+    if minimum_of(cohort.snapshot):
+        return
     frame.link.put("choice_swimmer", view.swimmer)
 
     def changed() -> None:
         frame.set_option("swimmer", "yes" if st.session_state["choice_swimmer"] else None)
 
-    st.subheader(f"Every patient, from {_remission(cohort)}", anchor=False)
+    st.subheader(f"Every patient, from {remission(cohort)}", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.toggle("Draw a lane for every patient", key="choice_swimmer", on_change=changed)
         if view.swimmer:
@@ -537,13 +667,14 @@ def swimmer(cohort: Cohort, view: TransplantView) -> None:
             _lanes(cohort, view)
 
 
-def _lanes(cohort: Cohort, view: TransplantView) -> None:
+def lanes(cohort: Cohort, view: TransplantView) -> Lanes:
+    """Return the course of each patient in the order of the page."""
     first = view.sort == "transplant"
-    found = access.lanes(cohort.snapshot, cohort.filter, transplanted_first=first)
-    if found.patients.empty:
-        st.info("Nobody of this cohort has a dated remission and follow-up.")
-        return
-    st.markdown(_swimmer_key(found))
+    return access.lanes(cohort.snapshot, cohort.filter, transplanted_first=first)
+
+
+def lanes_chart(cohort: Cohort, found: Lanes) -> tuple[dict[str, Any], str]:
+    """Return a lane for every patient, and the same in words."""
     texts = [
         _lane_text(position, row) for position, row in enumerate(found.patients.to_dict("records"))
     ]
@@ -553,13 +684,23 @@ def _lanes(cohort: Cohort, view: TransplantView) -> None:
             for row in found.samples.to_dict("records")
         ]
     )
-    spec = swimmer_chart(found.patients.assign(text=texts), samples, origin=_remission(cohort))
+    spec = swimmer_chart(found.patients.assign(text=texts), samples, origin=remission(cohort))
     counts = found.patients.notna().sum()
-    alt = (
+    return spec, (
         f"One lane for each of {len(found.patients)} patients: {counts['allosct']} with alloSCT, "
         f"{counts['relapse']} relapsed, {counts['death']} died"
     )
+
+
+def _lanes(cohort: Cohort, view: TransplantView) -> None:
+    found = lanes(cohort, view)
+    if found.patients.empty:
+        st.info("Nobody of this cohort has a dated remission and follow-up.")
+        return
+    st.markdown(_swimmer_key(found))
+    spec, alt = lanes_chart(cohort, found)
     _figure(spec, "swimmer", alt)
+    takeaway.menu(cohort, "swimmer")
     notes = []
     if found.n_without_remission:
         notes.append(f"{found.n_without_remission} without a dated remission have no lane")
@@ -606,4 +747,6 @@ def footer(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
     if result.left_out:
         reasons = "; ".join(f"{wording.escape(r)} ({n})" for r, n in result.left_out.items())
         parts.append(f"left out: {reasons}")
+    if k := result.minimum:
+        parts.append(f"curves end where fewer than {k} are at risk")
     frame.footer(cohort, *parts)

@@ -220,8 +220,8 @@ def test_completeness_counts_what_is_known(short2025: Snapshot, variables: Dicti
 
 def test_the_figure_holds_exactly_the_counts() -> None:
     counts = pd.DataFrame(
-        [("a", "", 10, 4), ("a", "x", 0, 0), ("b", "", 10, 10), ("b", "x", 0, 0)],
-        columns=["variable", "group", "n", "known"],
+        [("a", "", 10, 4, 6), ("a", "x", 0, 0, 0), ("b", "", 10, 10, 0), ("b", "x", 0, 0, 0)],
+        columns=["variable", "group", "n", "known", "missing"],
     )
     groups = [Group("", "All patients", "All", ALL), Group("x", "X", "X", styles("v", ["x"])[0])]
     bars = missing_chart(counts, groups, [("a", "A"), ("b", "B")])["datasets"]["bars"]

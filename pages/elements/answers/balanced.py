@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
@@ -17,10 +17,21 @@ from analytics.balance import (
     weights,
 )
 from analytics.hazard import Cox, cox
+from analytics.suppression import UNSAID, Count, Hidden, concealed, part_of
 from data.cohort import CohortFilter
 from data.store import Snapshot
 from data.variables import Dictionary, Level, Variable
-from pages.elements.answers.models import EVENT, GROUP, TIME, Comparison, comparison, patients
+from pages.elements.answers.models import (
+    EVENT,
+    GROUP,
+    TIME,
+    Comparison,
+    comparison,
+    patients,
+    without_telling_levels,
+)
+from pages.elements.answers.small_cells import minimum_of
+from pages.elements.answers.survival import group_counts
 
 Method = Literal["matching", "ATE", "ATT"]
 
@@ -64,8 +75,8 @@ class Balanced:
     method : {'matching', 'ATE', 'ATT'}
     table : pandas.DataFrame
         As `analytics.balance.balance_table` returns it; ``covariate`` is a variable's name.
-    n_event : dict of str to int
-        Events by level, before.
+    n, n_event, n_after : dict of str to int
+        Patients and events by level, before, and patients after.
     before, after : WeightedKaplanMeier
         By level, of the same patients.
     ratio_before, ratio_after : Ratio
@@ -77,19 +88,24 @@ class Balanced:
         Patients left out for it.
     unmatched : tuple of (Level, str, int)
         Group, reason and patients.
+    withheld : dict of str to tuple of Level
+        Levels of covariates that a small-cell minimum keeps out; their patients count as missing.
     """
 
     comparison: Comparison
     method: Method
     table: pd.DataFrame
-    n_event: Mapping[str, int]
+    n: Mapping[str, Count]
+    n_event: Mapping[str, Count]
+    n_after: Mapping[str, Count]
     before: WeightedKaplanMeier
     after: WeightedKaplanMeier
     ratio_before: Ratio
     ratio_after: Ratio
-    missing: Mapping[str, int]
-    n_missing: int
-    unmatched: tuple[tuple[Level, str, int], ...]
+    missing: Mapping[str, Count]
+    n_missing: Count
+    unmatched: tuple[tuple[Level, str, Count], ...]
+    withheld: Mapping[str, tuple[Level, ...]]
 
 
 def balanced(
@@ -113,13 +129,88 @@ def balanced(
     ValueError
         Where no propensity score exists otherwise.
     """
+    found = weighed(
+        snapshot, cohort, variables, endpoint=endpoint, by=by, against=against,
+        covariates=covariates, method=method, landmark_days=landmark_days,
+    )  # fmt: skip
+    if found is None:
+        return None
+    minimum = minimum_of(snapshot)
+    rows, used, weight, pair = found.rows, found.used, found.weight, found.pair
+    asked = {"treated": _TREATED, "covariates": list(covariates)}
+    missing = rows[list(covariates)].isna().sum()
+    events = (used[EVENT] == 1).groupby(used[GROUP], observed=True).sum()
+    kept = used[(weight > 0).to_numpy()]
+    answer = Balanced(
+        comparison=found.comparison,
+        method=method,
+        table=balance_table(used, weights=weight, **asked),
+        n=_sizes(used),
+        n_event={str(k): int(n) for k, n in events.items()},
+        n_after=_sizes(kept),
+        before=_curves(_ended(used, used, minimum), pd.Series(1.0, used.index)),
+        after=_curves(_ended(used, kept, minimum), weight),
+        ratio_before=_ratio(cox(used, time=TIME, event=EVENT, covariates=[_TREATED]), "score"),
+        ratio_after=_balanced_ratio(used, weight, pair),
+        missing={str(name): int(n) for name, n in missing.items() if n},
+        n_missing=len(rows) - len(used),
+        unmatched=found.unmatched,
+        withheld=found.withheld,
+    )
+    if not minimum:
+        return answer
+    figure = group_counts(
+        snapshot, cohort, variables, endpoint=endpoint, by=by, landmark_days=landmark_days
+    )
+    return _shown(answer, rows, figure, minimum)
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The patients of `balanced` with their weights.
+
+    Attributes
+    ----------
+    comparison : Comparison
+    rows, used : pandas.DataFrame
+        Everybody compared, by patient_id, and those of them with every covariate.
+    weight, pair : pandas.Series
+        Of `used`; no pair where nobody was matched, and none at all without matching.
+    unmatched, withheld
+        As of `Balanced`.
+    """
+
+    comparison: Comparison
+    rows: pd.DataFrame
+    used: pd.DataFrame
+    weight: pd.Series
+    pair: pd.Series | None
+    unmatched: tuple[tuple[Level, str, int], ...]
+    withheld: Mapping[str, tuple[Level, ...]]
+
+
+def weighed(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: str,
+    against: str | None,
+    covariates: Sequence[str],
+    method: Method,
+    landmark_days: int | None,
+) -> Weighed | None:
+    """Return the patients of `balanced` with their weights; raises as it does."""
     rows = patients(
         snapshot, cohort, variables, endpoint=endpoint, by=by, landmark_days=landmark_days
     )
-    found = comparison(rows, variables[by], against)
+    minimum = minimum_of(snapshot)
+    found = comparison(rows, variables[by], against, minimum)
     if found is None:
         return None
     rows, chosen = found
+    rows, withheld = without_telling_levels(rows, [variables[name] for name in covariates], minimum)
     rows = rows.set_index("patient_id")
     rows[_TREATED] = rows[GROUP] == chosen.compared.value
     rows[list(covariates)] = _as_levels(rows, [variables[name] for name in covariates])
@@ -135,21 +226,73 @@ def balanced(
         unmatched = tuple((named[bool(r.treated)], str(r.reason), int(r.n)) for r in lonely)
     else:
         weight, pair = weights(scores, estimand=method).weights, None
-    asked = {"treated": _TREATED, "covariates": list(covariates)}
-    missing = rows[list(covariates)].isna().sum()
-    events = (used[EVENT] == 1).groupby(used[GROUP], observed=True).sum()
-    return Balanced(
-        comparison=chosen,
-        method=method,
-        table=balance_table(used, weights=weight, **asked),
-        n_event={str(k): int(n) for k, n in events.items()},
-        before=_curves(used, pd.Series(1.0, used.index)),
-        after=_curves(used, weight),
-        ratio_before=_ratio(cox(used, time=TIME, event=EVENT, covariates=[_TREATED]), "score"),
-        ratio_after=_balanced_ratio(used, weight, pair),
-        missing={str(name): int(n) for name, n in missing.items() if n},
-        n_missing=len(scores.excluded),
-        unmatched=unmatched,
+    return Weighed(chosen, rows, used, weight, pair, unmatched, withheld)
+
+
+def _sizes(rows: pd.DataFrame) -> dict[str, Count]:
+    return {str(k): int(n) for k, n in rows[GROUP].value_counts().items()}
+
+
+def _ended(rows: pd.DataFrame, kept: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Return patients followed, in each group, until the last day with enough of the kept at risk."""
+    if not minimum:
+        return rows
+    last = kept.groupby(GROUP, observed=True)[TIME].agg(
+        lambda time: time.nlargest(minimum).iloc[-1] if len(time) >= minimum else -1
+    )
+    ends = rows[GROUP].map(last).astype("float64")
+    later = rows[TIME] > ends
+    return rows.assign(**{TIME: rows[TIME].mask(later, ends), EVENT: rows[EVENT].mask(later, 0)})
+
+
+def _shown(
+    answer: Balanced,
+    rows: pd.DataFrame,
+    figure: Mapping[str, tuple[Count, Count]],
+    minimum: int,
+) -> Balanced:
+    """Return the comparison without small counts: groups, left out and unmatched add up.
+
+    What the curves hide of both groups is hidden here too.
+    """
+    secret = {
+        (name, g)
+        for g in answer.n
+        for name, n in zip(("all", "events"), figure.get(g, (UNSAID, UNSAID)), strict=True)
+        if isinstance(n, Hidden)
+    }
+    cells: dict[Hashable, int] = {"missing": int(answer.n_missing)}
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = [
+        ("missing", [("missing", g) for g in answer.n])
+    ]
+    for g in answer.n:
+        mine = rows[rows[GROUP] == g]
+        n, n_event, after = (int(each[g]) for each in (answer.n, answer.n_event, answer.n_after))
+        all_events = int((mine[EVENT] == 1).sum())
+        lonely = {(g, reason): int(k) for level, reason, k in answer.unmatched if level.value == g}
+        cells |= {
+            ("all", g): len(mine), ("n", g): n, ("missing", g): len(mine) - n, ("after", g): after,
+            ("events", g): all_events, ("event", g): n_event, ("none", g): n - n_event,
+            ("event missing", g): all_events - n_event, **lonely,
+        }  # fmt: skip
+        sums += [
+            (("all", g), [("n", g), ("missing", g)]), (("n", g), [("after", g), *lonely]),
+            (("n", g), [("event", g), ("none", g)]),
+            (("events", g), [("event", g), ("event missing", g)]),
+        ]  # fmt: skip
+        if answer.method != "matching":
+            # Weights leave nobody out.
+            cells["after", g] = n
+    known = {k for k in cells if isinstance(k, tuple) and k[0] in ("all", "events")} - secret
+    shown = concealed(cells, sums, minimum, known, already=secret)
+    return replace(
+        answer,
+        n={g: shown["n", g] for g in answer.n},
+        n_event={g: shown["event", g] for g in answer.n},
+        n_after={g: shown["after", g] for g in answer.n},
+        missing={name: part_of(int(k), len(rows), minimum) for name, k in answer.missing.items()},
+        n_missing=shown["missing"],
+        unmatched=tuple((v, why, shown[v.value, why]) for v, why, _ in answer.unmatched),
     )
 
 

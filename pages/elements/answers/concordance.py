@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from analytics.paired import Kappa, McNemar, kappa, mcnemar
 from analytics.proportion import Proportion, proportion
+from analytics.suppression import Count, Hidden, concealed
 from data import queries
 from data.assays import AssayPair
 from data.cohort import CohortFilter
 from data.store import Snapshot
 from data.variables import Dictionary
+from pages.elements.answers import small_cells
+from pages.elements.answers.small_cells import minimum_of
 
 STATUSES = ("negative", "below LOD", "positive")
 """What a sample can be that is evaluable."""
@@ -32,6 +36,8 @@ class Concordance:
         Patients evaluable by both.
     statuses : pandas.DataFrame
         Patients by status, rows the first assay, columns the second; only statuses that occur.
+    by_first, by_second : dict of str to int
+        Patients by status of one assay.
     agreed, first, second : Proportion
         Patients in whom the two agree, and who are negative by the first and by the second; below
         LOD is not negative.
@@ -47,15 +53,17 @@ class Concordance:
     """
 
     pair: AssayPair
-    n: int
+    n: Count
     statuses: pd.DataFrame
+    by_first: Mapping[str, Count]
+    by_second: Mapping[str, Count]
     agreed: Proportion
     first: Proportion
     second: Proportion
     agreement: Kappa
     difference: McNemar
-    classes: dict[str, int]
-    left_out: dict[str, int]
+    classes: Mapping[str, Count]
+    left_out: Mapping[str, Count]
     days_apart: int
 
 
@@ -79,10 +87,13 @@ def concordance(
         columns=[_NEGATIVE, _OTHER],
     )
     apart = (both["first_day"] - both["second_day"]).abs()
-    return Concordance(
+    table_of = counts.loc[seen, seen]
+    whole = Concordance(
         pair,
         len(both),
-        counts.loc[seen, seen],
+        table_of,
+        {s: int(table_of.loc[s].sum()) for s in seen},
+        {s: int(table_of[s].sum()) for s in seen},
         *(
             proportion(k, len(both))
             for k in (neither + positive, neither + second_only, neither + first_only)
@@ -93,6 +104,84 @@ def concordance(
         _left_out(rows[rows["agreement"].isna()], pair),
         int(apart.max()) if len(both) else 0,
     )
+    minimum = minimum_of(snapshot)
+    return _shown(whole, len(rows), minimum) if minimum else whole
+
+
+def _shown(whole: Concordance, n_all: int, minimum: int) -> Concordance:
+    """Return what may be shown: table, its sums, classes and agreement hang together."""
+    statuses = list(whole.statuses)
+    cells: dict[Hashable, int] = {
+        (a, b): int(whole.statuses.loc[a, b]) for a in statuses for b in statuses
+    }
+    cells |= {("first", s): int(n) for s, n in whole.by_first.items()}
+    cells |= {("second", s): int(n) for s, n in whole.by_second.items()}
+    cells |= {("left out", reason): int(n) for reason, n in whole.left_out.items()}
+    cells |= {("class", name): int(n) for name, n in whole.classes.items()}
+    agreed, n = whole.agreed.count, int(whole.n)
+    cells |= {"agreed": agreed, "differ": n - agreed, "n": n, "all": n_all}
+    for assay, rate in (("first", whole.first), ("second", whole.second)):
+        cells[assay, "others"] = n - rate.count
+    classes = [("class", name) for name in whole.classes]
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = [
+        *((("first", s), [(s, b) for b in statuses]) for s in statuses),
+        *((("second", s), [(a, s) for a in statuses]) for s in statuses),
+        *((key, _in_class(key, whole, statuses)) for key in classes),
+        *(("n", [(side, s) for s in statuses]) for side in ("first", "second")),
+        *(
+            ((side, "others"), [(side, s) for s in statuses if s != "negative"])
+            for side in ("first", "second")
+        ),
+        ("agreed", [classes[0], classes[3]]),
+        ("differ", classes[1:3]),
+        ("n", ["agreed", "differ"]),
+        ("all", ["n", *(("left out", reason) for reason in whole.left_out)]),
+    ]
+    shown = concealed(cells, sums, minimum, {"all"})
+    told = not any(isinstance(shown[key], Hidden) for key in (*classes, "n"))
+    table = pd.DataFrame(
+        {b: pd.Series([shown[a, b] for a in statuses], statuses, dtype="object") for b in statuses}
+    )
+    nothing = {"rate": None, "low": None, "high": None}
+    negative = [shown.get((side, "negative"), 0) for side in ("first", "second")]
+    rates = {
+        name: rate if told else replace(rate, count=count, total=shown["n"], **nothing)
+        for name, rate, count in (
+            ("agreed", whole.agreed, shown["agreed"]),
+            ("first", whole.first, small_cells.said(negative[0], shown["first", "others"])),
+            ("second", whole.second, small_cells.said(negative[1], shown["second", "others"])),
+        )
+    }
+    apart = {"difference": None, "low": None, "high": None, "p_value": None}
+    return replace(
+        whole,
+        n=shown["n"],
+        statuses=table,
+        by_first={s: shown["first", s] for s in statuses},
+        by_second={s: shown["second", s] for s in statuses},
+        agreement=whole.agreement
+        if told
+        else replace(whole.agreement, kappa=None, standard_error=None, low=None, high=None),
+        difference=whole.difference if told else replace(whole.difference, **apart),
+        classes={name: shown["class", name] for name in whole.classes},
+        left_out={reason: shown["left out", reason] for reason in whole.left_out},
+        **rates,
+    )
+
+
+def _in_class(
+    key: tuple[str, str], whole: Concordance, statuses: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return the cells of the table that make up a class."""
+    position = list(whole.classes).index(key[1])
+    # 'MFC-/NGS+' is negative by the first assay only.
+    first, second = position in (0, 1), position in (0, 2)
+    return [
+        (a, b)
+        for a in statuses
+        for b in statuses
+        if ((a == "negative"), (b == "negative")) == (first, second)
+    ]
 
 
 def _left_out(rows: pd.DataFrame, pair: AssayPair) -> dict[str, int]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from analytics.hazard import COLLINEAR, INFINITE, Cox, cox
 from analytics.landmark import landmark
+from analytics.suppression import Count, Hidden, concealed, levels, part_of
 from analytics.switching import counting_process
 from data import queries
 from data.cohort import CohortFilter
 from data.store import Snapshot
 from data.variables import MISSING, Dictionary, Level, Variable
+from pages.elements.answers.small_cells import minimum_of
 from pages.elements.answers.survival import FEWEST_FOR_A_CURVE
 
 EVENTS_PER_COEFFICIENT = 10
@@ -62,14 +64,17 @@ class CovariateRows:
     n_missing : int
     proportional_p : float
         Of the joint model; NaN where there is none.
+    withheld : tuple of Level
+        Levels that a small-cell minimum keeps out; their patients count as missing.
     """
 
     variable: Variable
     unit: str
     time_dependent: bool
     rows: pd.DataFrame
-    n_missing: int
+    n_missing: Count
     proportional_p: float
+    withheld: tuple[Level, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +88,10 @@ class CoxModels:
         Left out: all patients have one level, or nobody a known one.
     n, n_event, n_coefficients : int
         Of the joint model: patients, events, coefficients.
-    n_all, n_event_all : int
-        Patients and events before those with a missing covariate are left out.
+    n_left, n_event_left : int
+        Patients and events left out of it for a missing covariate.
+    few_events : bool
+        Whether there are fewer than `EVENTS_PER_COEFFICIENT` events for each coefficient.
     n_undated : int
         Left out: changed on a day that nobody knows.
     concordance, proportional_p, p_value : float or None
@@ -95,12 +102,13 @@ class CoxModels:
 
     covariates: tuple[CovariateRows, ...]
     constant: tuple[Variable, ...]
-    n: int
-    n_event: int
+    n: Count
+    n_event: Count
     n_coefficients: int
-    n_all: int
-    n_event_all: int
-    n_undated: int
+    n_left: Count
+    n_event_left: Count
+    few_events: bool
+    n_undated: Count
     concordance: float | None
     proportional_p: float | None
     p_value: float | None
@@ -174,11 +182,16 @@ def _levels(
 
 
 def comparison(
-    rows: pd.DataFrame, variable: Variable, against: str | None
+    rows: pd.DataFrame, variable: Variable, against: str | None, minimum: int = 0
 ) -> tuple[pd.DataFrame, Comparison] | None:
     """Return the patients of two levels that the figure draws; None where there are no two."""
     sizes = rows[variable.name].value_counts()
-    drawn = [level for level in variable.levels if sizes.get(level.value, 0) >= FEWEST_FOR_A_CURVE]
+    withheld = _withheld(rows[variable.name], minimum)
+    drawn = [
+        level
+        for level in variable.levels
+        if sizes.get(level.value, 0) >= FEWEST_FOR_A_CURVE and level.value not in withheld
+    ]
     if len(drawn) < 2:
         return None
     reference, *offered = drawn
@@ -187,6 +200,28 @@ def comparison(
     rows = rows[rows[variable.name].isin(pair)].copy()
     rows[GROUP] = pd.Categorical(rows[variable.name], pair)
     return rows, Comparison(reference, compared, tuple(offered))
+
+
+def _withheld(column: pd.Series, minimum: int) -> set[str]:
+    """Return the levels that are small, or would tell a small one."""
+    if not minimum:
+        return set()
+    sizes = {str(level): int(n) for level, n in column.value_counts().items()}
+    shown = levels({**sizes, MISSING: int(column.isna().sum())}, minimum)
+    return {level for level in sizes if isinstance(shown[level], Hidden)}
+
+
+def without_telling_levels(
+    rows: pd.DataFrame, chosen: Sequence[Variable], minimum: int
+) -> tuple[pd.DataFrame, dict[str, tuple[Level, ...]]]:
+    """Return the patients with levels that may not be told as missing, and these levels by variable."""
+    found = dict[str, tuple[Level, ...]]()
+    for variable in chosen if minimum else ():
+        if variable.kind != "number" and (withheld := _withheld(rows[variable.name], minimum)):
+            found[variable.name] = tuple(v for v in variable.levels if v.value in withheld)
+            column = rows[variable.name].mask(rows[variable.name].isin(withheld))
+            rows = rows.assign(**{variable.name: column.cat.remove_categories(list(withheld))})
+    return rows, found
 
 
 def cox_models(
@@ -206,6 +241,27 @@ def cox_models(
     ValueError
         Where two covariates change from a day on and no landmark is set.
     """
+    fits = model_fits(
+        snapshot, cohort, variables,
+        endpoint=endpoint, covariates=covariates, landmark_days=landmark_days,
+    )  # fmt: skip
+    joint = fits.fit(list(fits.names))
+    penalised = fits.fit(list(fits.names), firth=True) if firth else None
+    found = _models(fits, joint, penalised)
+    minimum = minimum_of(snapshot)
+    return _shown(found, fits, minimum) if minimum else found
+
+
+def model_fits(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    covariates: Sequence[str],
+    landmark_days: int | None,
+) -> Fits:
+    """Return the patients of `cox_models` with the covariates as they enter; raises as it does."""
     rows = patients(
         snapshot, cohort, variables, endpoint=endpoint, by=None, landmark_days=landmark_days
     )
@@ -220,6 +276,7 @@ def cox_models(
     if moving:
         undated = (rows[moving[0].name] == "yes") & since(rows, moving[0]).isna()
     rows = rows[~undated]
+    rows, withheld = without_telling_levels(rows, chosen, minimum_of(snapshot))
     columns = {v.name: _column(rows, v) for v in chosen}
     constant = tuple(v for v in chosen if columns[v.name].nunique() < 2)
     kept = [v for v in chosen if v not in constant]
@@ -228,10 +285,8 @@ def cox_models(
     moved = [v for v in moving if v in kept]
     if moved:
         frame[_SWITCH] = since(rows, moved[0])
-    fits = _Fits(frame, names, moved[0].name if moved else None)
-    joint = fits.fit(list(names))
-    penalised = fits.fit(list(names), firth=True) if firth else None
-    return _models(fits, kept, constant, joint, penalised, int(undated.sum()))
+    moving_name = moved[0].name if moved else None
+    return Fits(frame, names, moving_name, tuple(kept), constant, int(undated.sum()), withheld)
 
 
 def _column(rows: pd.DataFrame, variable: Variable) -> pd.Series:
@@ -256,12 +311,32 @@ def _doubles(rows: pd.DataFrame, variable: Variable) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Fits:
-    """The covariates as columns, by name, and the one that changes while patients are followed."""
+class Fits:
+    """Patients of Cox models, with the covariates as they enter.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Time, event and a column for each covariate.
+    names : mapping of str to str
+        The column of each covariate.
+    moving : str or None
+        The covariate that changes while patients are followed.
+    kept, constant : tuple of Variable
+        In the models, and left out because all patients have one level.
+    n_undated : int
+        Patients left out: changed on a day that nobody knows.
+    withheld : mapping of str to tuple of Level
+        Levels that a small-cell minimum keeps out.
+    """
 
     frame: pd.DataFrame
     names: Mapping[str, str]
     moving: str | None
+    kept: tuple[Variable, ...]
+    constant: tuple[Variable, ...]
+    n_undated: int
+    withheld: Mapping[str, tuple[Level, ...]]
 
     def rows(self, covariates: Sequence[str]) -> pd.DataFrame:
         """Patients, or their intervals where one of the covariates changes, without missing."""
@@ -286,32 +361,80 @@ class _Fits:
         )
 
 
-def _models(
-    fits: _Fits,
-    kept: Sequence[Variable],
-    constant: tuple[Variable, ...],
-    joint: Cox,
-    penalised: Cox | None,
-    n_undated: int,
-) -> CoxModels:
+def _models(fits: Fits, joint: Cox, penalised: Cox | None) -> CoxModels:
     tests = joint.proportional_hazards().set_index("term")["p_value"]
     complete = fits.frame[list(fits.names.values())].notna().all(axis=1)
-    covariates = tuple(_covariate(fits, v, joint, penalised, tests) for v in kept)
+    covariates = tuple(_covariate(fits, v, joint, penalised, tests) for v in fits.kept)
     ratio_test = joint.tests.set_index("test")["p_value"]["likelihood ratio"]
     return CoxModels(
         covariates=covariates,
-        constant=constant,
+        constant=fits.constant,
         n=int(complete.sum()),
         n_event=joint.n_event,
-        n_coefficients=int((joint.terms["reason"] != COLLINEAR).sum()),
-        n_all=len(fits.frame),
-        n_event_all=int((fits.frame[EVENT] == 1).sum()),
-        n_undated=n_undated,
-        concordance=joint.concordance if kept else None,
+        n_coefficients=(n_terms := int((joint.terms["reason"] != COLLINEAR).sum())),
+        n_left=int((~complete).sum()),
+        n_event_left=int((fits.frame.loc[~complete, EVENT] == 1).sum()),
+        few_events=bool(n_terms) and joint.n_event < EVENTS_PER_COEFFICIENT * n_terms,
+        n_undated=fits.n_undated,
+        concordance=joint.concordance if fits.kept else None,
         proportional_p=_known(tests["GLOBAL"]),
         p_value=_known(ratio_test),
         infinite=bool((joint.terms["reason"] == INFINITE).any()),
     )
+
+
+def _shown(found: CoxModels, fits: Fits, minimum: int) -> CoxModels:
+    """Return the models without small counts."""
+    n_all, n_event_all = len(fits.frame), int((fits.frame[EVENT] == 1).sum())
+    n, n_event = int(found.n), int(found.n_event)
+    patients_ = levels({"in": n, "out": n_all - n}, minimum)
+    events = concealed(
+        {"in": n_event, "none": n - n_event, "out": n_event_all - n_event, "n": n,
+         "all": n_event_all},
+        [("n", ["in", "none"]), ("all", ["in", "out"])], minimum, {"all", "n"},
+    )  # fmt: skip
+    return replace(
+        found,
+        covariates=tuple(
+            _covariate_shown(c, n_all, n_event_all, fits.withheld.get(c.variable.name, ()), minimum)
+            for c in found.covariates
+        ),
+        n=patients_["in"],
+        n_left=patients_["out"],
+        n_event=events["in"],
+        n_event_left=events["out"],
+        n_undated=part_of(int(found.n_undated), n_all + int(found.n_undated), minimum),
+    )
+
+
+def _covariate_shown(
+    found: CovariateRows, n_all: int, n_event_all: int, withheld: tuple[Level, ...], minimum: int
+) -> CovariateRows:
+    rows, missing = found.rows, int(found.n_missing)
+    if found.time_dependent:
+        # Who changes is on both sides: only the events add up.
+        n = [part_of(int(k), n_all, minimum) for k in rows["n"]]
+        events = levels(dict(enumerate(rows["n_event"].astype(int))), minimum)
+        n_event, n_missing = list(events.values()), part_of(missing, n_all, minimum)
+    else:
+        each = list(zip(rows["n"].astype(int), rows["n_event"].astype(int), strict=True))
+        known = (sum(k for k, _ in each), sum(e for _, e in each))
+        each.append((missing, n_event_all - known[1]))
+        cells: dict[Hashable, int] = {"all": n_all, "events": n_event_all}
+        sums: list[tuple[Hashable, Sequence[Hashable]]] = []
+        for i, (k, e) in enumerate(each):
+            cells |= {("n", i): k, ("event", i): e, ("none", i): k - e}
+            sums.append((("n", i), [("event", i), ("none", i)]))
+        sums += [("all", [("n", i) for i in range(len(each))]),
+                 ("events", [("event", i) for i in range(len(each))])]  # fmt: skip
+        shown = concealed(cells, sums, minimum, {"all", "events"})
+        n, n_event = ([shown[what, i] for i in range(len(rows))] for what in ("n", "event"))
+        n_missing = shown["n", len(rows)]
+    counts = {
+        name: pd.Series(values, rows.index, dtype="object")
+        for name, values in (("n", n), ("n_event", n_event))
+    }
+    return replace(found, rows=rows.assign(**counts), n_missing=n_missing, withheld=withheld)
 
 
 def _known(number: float) -> float | None:
@@ -319,7 +442,7 @@ def _known(number: float) -> float | None:
 
 
 def _covariate(
-    fits: _Fits, variable: Variable, joint: Cox, penalised: Cox | None, tests: pd.Series
+    fits: Fits, variable: Variable, joint: Cox, penalised: Cox | None, tests: pd.Series
 ) -> CovariateRows:
     """Rows of one covariate: its levels with patients and events, and what each model says."""
     column = fits.names[variable.name]
@@ -343,7 +466,7 @@ def _covariate(
     )
 
 
-def _unit(variable: Variable, fits: _Fits) -> str:
+def _unit(variable: Variable, fits: Fits) -> str:
     if variable.kind != "number":
         return ""
     if variable.name == "age_years":

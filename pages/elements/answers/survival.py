@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -12,6 +12,7 @@ from analytics.competing import CumulativeIncidence, GrayTest, cumulative_incide
 from analytics.events import event_table
 from analytics.hazard import HazardRatios, hazard_ratios
 from analytics.landmark import Landmark, landmark
+from analytics.suppression import UNSAID, Count, Hidden, concealed, is_small, part_of
 from analytics.survival import (
     KaplanMeier,
     LogRank,
@@ -31,6 +32,8 @@ from data.endpoints import ENDPOINTS
 from data.store import Snapshot
 from data.variables import Dictionary, Level, Variable
 from pages.elements import wording
+from pages.elements.answers import small_cells
+from pages.elements.answers.small_cells import LeftOut, SteppedIncidence, minimum_of
 
 FEWEST_FOR_A_CURVE = 5
 """Fewer patients are not drawn: every step of such a curve is one person."""
@@ -88,27 +91,32 @@ class Answer:
         What the groups are levels of; `Crossed` for two variables at once.
     levels : tuple of Level
         The groups that hold patients, in the dictionary's order; empty for all patients together.
-    n, n_event : int
+    n, n_event, n_competing : int
         Patients and events in the curves.
     left_out : dict of str to int
         Patients of the cohort who are not in the curves, by reason.
     table : pandas.DataFrame
-        The event table that all of it rests on, with the column `by`.
-    landmark : Landmark or None
-    n_later : int
-        Patients whose group changes after the landmark; they stay in the group of that day.
+        The event table that all of it rests on, with the column `by`. Its counts are not to be shown.
+    landmark : LeftOut or None
+    withheld : tuple of Level
+        Groups that a small-cell minimum keeps out of curves, tests and tables.
+    enough : bool
+        Whether there are patients enough for a curve.
     hazard : HazardRatios or None
         Against the first of `levels`; cause-specific where events compete.
     """
 
     by: Variable | None
     levels: tuple[Level, ...]
-    n: int
-    n_event: int
-    left_out: dict[str, int]
+    n: Count
+    n_event: Count
+    n_competing: Count
+    left_out: dict[str, Count]
     table: pd.DataFrame
-    landmark: Landmark | None = None
-    n_later: int = 0
+    minimum: int = 0
+    landmark: LeftOut | None = None
+    withheld: tuple[Level, ...] = ()
+    enough: bool = True
     hazard: HazardRatios | None = None
 
     def row(self, level: Level | None, frame: pd.DataFrame) -> pd.DataFrame:
@@ -116,6 +124,11 @@ class Answer:
         if level is None or self.by is None:
             return frame
         return frame[frame[self.by.name] == level.value]
+
+    @property
+    def n_later(self) -> Count:
+        """Patients whose group changes after the landmark; they stay in the group of that day."""
+        return self.landmark.n_later if self.landmark else 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -162,7 +175,12 @@ class Survival(Answer):
         if self.test is None:
             return ()
         events = self.km.groups.set_index(self.columns[0])["n_event"]
-        return tuple(level for level in self.levels if events[level.value] < FEW_EVENTS)
+        return tuple(level for level in self.levels if few_events(events[level.value]))
+
+
+def few_events(n: Count) -> bool:
+    """Tell whether a group has too few events for a test to be read without care."""
+    return n.few if isinstance(n, Hidden) else n < FEW_EVENTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +219,9 @@ def _incidences(
 ) -> Incidences:
     keys = [*whole.by, "time"]
     censored = table.groupby(keys, as_index=False)["n_censored"].sum()
-    curve = _named(whole.curve, names, whole.by).merge(censored, on=keys, how="left")
+    curve = _named(whole.curve, names, whole.by)
+    if not isinstance(whole, SteppedIncidence):
+        curve = curve.merge(censored, on=keys, how="left")
     groups = _named(whole.groups, names, whole.by)
     return Incidences(curve, groups, whole.by or (CAUSE.name,), whole, names)
 
@@ -247,9 +267,11 @@ def survival(
     by, by2 : str or None
         Names of one or two grouping variables.
     """
-    who = _answer(snapshot, cohort, variables, endpoint, by, by2, landmark_days)
+    who, events = _answer(snapshot, cohort, variables, endpoint, by, by2, landmark_days)
     table, columns = who.table, who.columns
     km = kaplan_meier(table, by=columns)
+    if who.minimum:
+        km = _ended_survival(who, events)
     mean = _mean(table, columns, km, horizon_days, landmark_days)
     result = Survival(**vars(who), km=km, mean=mean)
     if len(who.levels) < 2 or who.crowded:
@@ -273,6 +295,14 @@ def _trend(who: Answer) -> LogRank:
     )
 
 
+def _ended_survival(who: Answer, events: pd.DataFrame) -> KaplanMeier:
+    """Return the curves as far as enough patients are at risk, with the events of the whole follow-up."""
+    found = kaplan_meier(small_cells.ended(who.table, who.columns, who.minimum), by=who.columns)
+    groups = found.groups.assign(n=events["n"], n_event=events["n_event"])
+    start = who.landmark.at if who.landmark else 0.0
+    return small_cells.stepped_survival(found, groups, who.minimum, start)
+
+
 def permutation(result: Survival) -> PermutationLogRank:
     """Return the log-rank test that holds with few events, too slow to be made unasked."""
     return permutation_log_rank(result.table, by=result.columns)
@@ -289,10 +319,12 @@ def incidence(
     landmark_days: int | None,
 ) -> Incidence:
     """Return the cumulative incidence of an endpoint that another event can preclude."""
-    who = _answer(snapshot, cohort, variables, endpoint, by, by2, landmark_days)
+    who, events = _answer(snapshot, cohort, variables, endpoint, by, by2, landmark_days)
     table, columns = who.table, who.columns
     causes = (RELAPSE, DEATH) if ENDPOINTS[endpoint].short == "CIR" else (DEATH, RELAPSE)
     whole = cumulative_incidence(table, by=columns)
+    if who.minimum:
+        whole = _ended_incidence(who, events)
     names = {1: causes[0].value, 2: causes[1].value}
     if not columns:
         curves = _incidences(whole, table, names)
@@ -316,6 +348,25 @@ def incidence(
     )
 
 
+def _ended_incidence(who: Answer, events: pd.DataFrame) -> CumulativeIncidence:
+    """Return the incidences as `_ended_survival` returns curves."""
+    found = cumulative_incidence(
+        small_cells.ended(who.table, who.columns, who.minimum), by=who.columns
+    )
+    keys = [*who.columns, "cause"]
+    of_cause = pd.concat(
+        [
+            events.assign(cause=code, n_event=events[column])
+            for code, column in ((1, "n_event"), (2, "n_competing"))
+        ]
+    )
+    groups = found.groups[[*keys, "last_time"]].merge(
+        of_cause[[*keys, "n", "n_event"]], on=keys, how="left"
+    )
+    start = who.landmark.at if who.landmark else 0.0
+    return small_cells.stepped_incidence(found, groups, who.minimum, start)
+
+
 def _answer(
     snapshot: Snapshot,
     cohort: CohortFilter,
@@ -324,13 +375,14 @@ def _answer(
     by: str | None,
     by2: str | None,
     landmark_days: int | None,
-) -> Answer:
-    """Count who is in the curves, in which group, and who is not."""
+) -> tuple[Answer, pd.DataFrame]:
+    """Count who is in the curves, in which group, and who is not; and the events that may be shown."""
+    minimum = minimum_of(snapshot)
     names = tuple(name for name in (by, by2) if name)
     grouping = variables[names[0]] if names else None
     if len(names) == 2:
         grouping = crossed(variables[names[0]], variables[names[1]])
-    left_out = _left_out(snapshot, cohort, variables, endpoint, names)
+    left_out: dict[str, Count] = {**_left_out(snapshot, cohort, variables, endpoint, names)}
     chosen = None
     if landmark_days is None:
         table = queries.events(snapshot, cohort, variables, endpoint=endpoint, by=names)
@@ -347,16 +399,55 @@ def _answer(
         )  # fmt: skip
         table = event_table(chosen.frame, time="time", event="event", by=names)
     levels: tuple[Level, ...] = ()
+    withheld: tuple[Level, ...] = ()
     if grouping:
-        table = _without_small_groups(_one_column(table, names, grouping), grouping, left_out)
+        table = _one_column(table, names, grouping)
+    sizes: dict[str, Count] = {}
+    if minimum:
+        outside = queries.exclusions(snapshot, cohort, variables, endpoint=endpoint)
+        table, withheld, sizes, left_out = _without_telling_groups(
+            table, grouping, left_out, chosen, [*outside], minimum
+        )
+    if grouping:
+        table = _without_small_groups(table, grouping, left_out)
         present = set(table[grouping.name])
         levels = tuple(level for level in grouping.levels if level.value in present)
     counts = table[["n_event", "n_competing", "n_censored"]].sum()
-    return Answer(
-        by=grouping, levels=levels, n=int(counts.sum()), n_event=int(counts["n_event"]),
-        left_out=left_out, table=table, landmark=chosen,
-        n_later=0 if chosen is None else int(chosen.n_later or 0),
+    n = int(counts.sum())
+    who = Answer(
+        by=grouping, levels=levels, n=n, n_event=int(counts["n_event"]),
+        n_competing=int(counts["n_competing"]), left_out=left_out, table=table, minimum=minimum,
+        landmark=None if chosen is None else small_cells.left_out(chosen, minimum),
+        withheld=withheld, enough=n >= max(FEWEST_FOR_A_CURVE, minimum),
     )  # fmt: skip
+    if not minimum:
+        return who, pd.DataFrame()
+    whole = queries.events(snapshot, cohort, variables, endpoint=endpoint)
+    n_all = int(whole[["n_event", "n_competing", "n_censored"]].to_numpy().sum())
+    events, together = small_cells.outcomes(
+        table, who.columns, int(whole["n_event"].sum()), n_all, minimum
+    )
+    groups = events[grouping.name] if grouping else [""]
+    events["n"] = pd.Series([sizes[str(group)] for group in groups], dtype="object")
+    shown = part_of(n, n_all, minimum)
+    if not isinstance(shown, Hidden):
+        shown = part_of(n, queries.size(snapshot, cohort, variables), minimum)
+    return replace(who, n=shown, **together), events
+
+
+def group_counts(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: str,
+    landmark_days: int | None,
+) -> dict[str, tuple[Count, Count]]:
+    """Return patients and events of each group as the curves of a study with a minimum show them."""
+    _, events = _answer(snapshot, cohort, variables, endpoint, by, None, landmark_days)
+    rows = zip(events[by], events["n"], events["n_event"], strict=True)
+    return {str(level): (n, n_event) for level, n, n_event in rows}
 
 
 def _undated_reason(variables: Dictionary, names: Sequence[str]) -> str:
@@ -374,8 +465,64 @@ def _one_column(table: pd.DataFrame, names: tuple[str, ...], grouping: Variable)
     return joined
 
 
+def _without_telling_groups(
+    table: pd.DataFrame,
+    variable: Variable | None,
+    left_out: Mapping[str, Count],
+    chosen: Landmark | None,
+    outside: Sequence[str],
+    minimum: int,
+) -> tuple[pd.DataFrame, tuple[Level, ...], dict[str, Count], dict[str, Count]]:
+    """Return the event table without groups that are small or would tell a small one, sizes and reasons.
+
+    Groups, reasons and whom a landmark leaves out add up to the cohort; without the reasons in
+    `outside`, to those of the curve of all patients.
+    """
+    exits = table[["n_event", "n_competing", "n_censored"]].sum(axis=1)
+    sizes = exits.groupby(table[variable.name]).sum() if variable else pd.Series({"": exits.sum()})
+    groups = {("group", str(value)): int(n) for value, n in sizes.items()}
+    reasons = {("reason", reason): int(n) for reason, n in left_out.items()}
+    cells: dict[Hashable, int] = {**groups, **reasons}
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = []
+    if chosen is not None:
+        cells["landmark"] = len(chosen.excluded)
+    away = [("reason", reason) for reason in outside if ("reason", reason) in cells]
+    inside = [key for key in cells if key not in away]
+    cells["curve"] = sum(cells[key] for key in inside)
+    cells["all"] = cells["curve"] + sum(cells[key] for key in away)
+    sums += [("curve", inside), ("all", ["curve", *away])]
+    sums += _of_the_first(variable, groups, cells)
+    few = is_small(cells["all"] - cells["curve"], minimum)
+    shown = concealed(cells, sums, minimum, {"all"} if few else {"all", "curve"})
+    sizes_shown = {value: shown["group", value] for _, value in groups}
+    said = {reason: shown["reason", reason] for reason in left_out}
+    if variable is None or not any(is_small(n, minimum) for n in groups.values()):
+        # No group is small: where a reason is, the size of a curve is hidden for it, not the curve.
+        return table, (), sizes_shown, said
+    hidden = {value for value, n in sizes_shown.items() if isinstance(n, Hidden)}
+    kept = table[~table[variable.name].astype(str).isin(hidden)]
+    withheld = tuple(level for level in variable.levels if level.value in hidden)
+    return kept, withheld, sizes_shown, said
+
+
+def _of_the_first(
+    variable: Variable | None, groups: Mapping[tuple[str, str], int], cells: dict[Hashable, int]
+) -> list[tuple[Hashable, Sequence[Hashable]]]:
+    """Add the sizes by the first of two variables to the cells, and return what adds up to them."""
+    if not isinstance(variable, Crossed):
+        return []
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = []
+    for k, part in enumerate(variable.parts):
+        for level in part.levels:
+            mine = [key for key in groups if key[1].split(" · ")[k] == level.value]
+            if mine:
+                cells["of", part.name, level.value] = sum(groups[key] for key in mine)
+                sums.append((("of", part.name, level.value), mine))
+    return sums
+
+
 def _without_small_groups(
-    table: pd.DataFrame, variable: Variable, left_out: dict[str, int]
+    table: pd.DataFrame, variable: Variable, left_out: dict[str, Count]
 ) -> pd.DataFrame:
     """Return the event table without the groups too small for a curve, noting them."""
     sizes = table.groupby(variable.name)[["n_event", "n_competing", "n_censored"]].sum().sum(axis=1)
@@ -425,8 +572,8 @@ def _left_out(
 class FollowUp:
     """Events of an endpoint in a cohort, and its median follow-up by reverse Kaplan-Meier, days."""
 
-    n: int
-    n_event: int
+    n: Count
+    n_event: Count
     median: float
     low: float
     high: float
@@ -440,6 +587,18 @@ def followed(
     if table.empty:
         return FollowUp(0, 0, float("nan"), float("nan"), float("nan"))
     line = follow_up(table).iloc[0]
-    return FollowUp(
-        int(line["n"]), int(table["n_event"].sum()), line["median"], line["low"], line["high"]
-    )
+    n, n_event = int(line["n"]), int(table["n_event"].sum())
+    limits = line["median"], line["low"], line["high"]
+    if minimum := minimum_of(snapshot):
+        return _of_enough(n, n_event, limits, queries.size(snapshot, cohort, variables), minimum)
+    return FollowUp(n, n_event, *limits)
+
+
+def _of_enough(
+    n: int, n_event: int, limits: tuple[float, float, float], total: int, minimum: int
+) -> FollowUp:
+    """Return events and follow-up as far as they may be shown: n of a known total, events of n."""
+    counted, nan = part_of(n, total, minimum), float("nan")
+    if n < minimum:
+        return FollowUp(counted, UNSAID if n_event else 0, nan, nan, nan)
+    return FollowUp(counted, part_of(n_event, n, minimum), *limits)

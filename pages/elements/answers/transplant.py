@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,15 @@ from analytics.events import event_table
 from analytics.hazard import cox, hazard_ratios
 from analytics.landmark import SWITCHED, Landmark, landmark
 from analytics.proportion import Proportion, fisher_exact, proportion
+from analytics.suppression import UNSAID, Count, Hidden, concealed, levels, part_of
 from analytics.survival import KaplanMeier, kaplan_meier, log_rank
 from analytics.switching import SimonMakuch, counting_process, simon_makuch
 from data import queries
 from data.cohort import CohortFilter
 from data.store import Snapshot
 from data.variables import Dictionary
+from pages.elements.answers import small_cells
+from pages.elements.answers.small_cells import LeftOut, RowsNotShown, minimum_of
 from pages.elements.answers.survival import FEWEST_FOR_A_CURVE
 
 _DAYS = {"time": "time", "event": "event", "switch": "switch"}
@@ -42,8 +46,8 @@ NO_RATIO = Ratio(float("nan"), float("nan"), float("nan"))
 class Side:
     """Patients (ever at risk) and events on one side of a comparison."""
 
-    n: int
-    n_event: int
+    n: Count
+    n_event: Count
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,8 @@ class Comparison:
     ----------
     none, after : Side
         Without a transplant, and with one.
+    too_small : bool
+        Whether a side has fewer patients than a curve needs.
     ratio : Ratio
         Of the transplanted against the others; none where a side is too small.
     p_value : float or None
@@ -64,14 +70,10 @@ class Comparison:
 
     none: Side
     after: Side
+    too_small: bool
     ratio: Ratio = NO_RATIO
     p_value: float | None = None
     km: KaplanMeier | None = None
-
-    @property
-    def too_small(self) -> bool:
-        """Whether a side has fewer patients than a curve needs."""
-        return min(self.none.n, self.after.n) < FEWEST_FOR_A_CURVE
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,9 @@ class Adjusted:
     """
 
     covariates: tuple[str, ...]
-    n: int
-    n_event: int
-    n_incomplete: int
+    n: Count
+    n_event: Count
+    n_incomplete: Count
     enough: bool
     ratio: Ratio = NO_RATIO
 
@@ -102,8 +104,8 @@ class Transplant:
     n_transplanted : int
     naive : Comparison
         Ever against never, as if known from the start.
-    chosen : Landmark
-        Who was followed beyond the landmark, and who was left out.
+    chosen : LeftOut
+        Whom the landmark leaves out.
     landmark : Comparison
         By the group of that day.
     simon_makuch : SimonMakuch or None
@@ -123,19 +125,20 @@ class Transplant:
         None where no covariate varies.
     """
 
-    n: int
-    n_event: int
-    left_out: dict[str, int]
-    n_transplanted: int
+    n: Count
+    n_event: Count
+    left_out: Mapping[str, Count]
+    n_transplanted: Count
     naive: Comparison
-    chosen: Landmark
+    chosen: LeftOut
     landmark: Comparison
     simon_makuch: SimonMakuch | None
     readable_from: float
     dependent: Comparison
-    n_never_at_risk: int
-    n_late: int
+    n_never_at_risk: Count
+    n_late: Count
     adjusted: Adjusted | None
+    minimum: int = 0
 
 
 def transplant(
@@ -148,39 +151,128 @@ def transplant(
 ) -> Transplant:
     """Return what four analyses say about the transplant in a cohort."""
     name = "allosct"
+    minimum = minimum_of(snapshot)
     rows = queries.switch_rows(snapshot, cohort, variables, endpoint=endpoint, name=name)
     left_out = queries.exclusions(snapshot, cohort, variables, endpoint=endpoint)
     if n_undated := int(rows["undated"].sum()):
         left_out[f"{variables[name].level('yes').name} without a date"] = n_undated
     rows = rows[~rows["undated"]].drop(columns="undated")
     chosen = landmark(rows, **_DAYS, at=landmark_days, known_day="known_day")
-    by_then = _of(chosen.frame, chosen.frame[SWITCHED])
-    at_risk = _at_risk(rows)
+    by_then = _of(chosen.frame, chosen.frame[SWITCHED], minimum, float(landmark_days))
+    at_risk = rows_at_risk(rows)
     first = float(chosen.frame["switch"].astype("float64").min())
-    return Transplant(
+    found = Transplant(
         n=len(rows),
         n_event=int((rows["event"] == 1).sum()),
         left_out=left_out,
         n_transplanted=int(rows["switch"].notna().sum()),
-        naive=_of(rows, rows["switch"].notna()),
-        chosen=chosen,
+        naive=_of(rows, rows["switch"].notna(), minimum),
+        chosen=small_cells.left_out(chosen, minimum),
         landmark=by_then,
-        simon_makuch=_simon_makuch(chosen),
+        simon_makuch=_simon_makuch(chosen, minimum),
         readable_from=max(float(landmark_days), first) if first == first else float(landmark_days),
-        dependent=_compared(_table(at_risk), curves=False),
+        dependent=_compared(_table(at_risk), curves=False, minimum=minimum),
         n_never_at_risk=len(rows) - at_risk["patient_id"].nunique(),
         n_late=at_risk.attrs["n_late"],
-        adjusted=_adjusted(rows),
+        adjusted=_adjusted(rows, minimum),
+        minimum=minimum,
+    )
+    return _shown(found, chosen) if minimum else found
+
+
+def _shown(found: Transplant, chosen: Landmark) -> Transplant:
+    """Return the four analyses without small counts: sides, events and who is left out hang together."""
+    frame, excluded = chosen.frame, chosen.excluded
+    n, n_event = int(found.n), int(found.n_event)
+    later, ever = int(chosen.n_later or 0), int(found.n_transplanted)
+    cells: dict[Hashable, int] = {"n": n, "events": n_event, "ever": ever}
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = []
+    sides = {"naive": found.naive, "landmark": found.landmark, "dependent": found.dependent}
+    for name, each in sides.items():
+        for key, side in (("none", each.none), ("after", each.after)):
+            k, e = int(side.n), int(side.n_event)
+            cells |= {(name, key): k, (name, key, "event"): e, (name, key, "no"): k - e}
+            sums.append(((name, key), [(name, key, "event"), (name, key, "no")]))
+
+    def divided(total: Hashable, *parts: tuple[Hashable, int]) -> None:
+        """Add parts of a total, and the rest of it."""
+        cells.update(parts)
+        names = [key for key, _ in parts]
+        rest = cells[total] - sum(cells[key] for key in names)
+        if rest >= 0:
+            cells["rest of", total, *names] = rest
+            sums.append((total, [*names, ("rest of", total, *names)]))
+
+    def known(*keys: Hashable) -> list[tuple[Hashable, int]]:
+        return [(key, cells[key]) for key in keys]
+
+    excluded_events = int((excluded["event"] != 0).sum()) if len(excluded) else 0
+    divided("n", *known(("naive", "none"), ("naive", "after")))
+    divided("n", ("frame", len(frame)), ("excluded", len(excluded)))
+    divided("frame", *known(("landmark", "none"), ("landmark", "after")))
+    divided(("landmark", "none"), ("later", later))
+    divided("ever", *known(("landmark", "after"), "later"))
+    divided("ever", *known(("dependent", "after")), ("late", int(found.n_late)))
+    divided("n", *known(("dependent", "none")))
+    divided("n", ("never", int(found.n_never_at_risk)))
+    for name in sides:
+        divided("events", *known((name, "none", "event"), (name, "after", "event")))
+    divided("excluded", ("excluded events", excluded_events))
+    reasons = [("reason", str(k)) for k in excluded["reason"].unique()]
+    divided("excluded", *((key, int((excluded["reason"] == key[1]).sum())) for key in reasons))
+    outside = [("left out", reason) for reason in found.left_out]
+    cells["all"] = n + sum(int(k) for k in found.left_out.values())
+    divided("all", ("n", n), *((key, int(found.left_out[key[1]])) for key in outside))
+    shown = concealed(cells, sums, found.minimum, {"all"})
+    made = {name: _shown_comparison(each, name, shown) for name, each in sides.items()}
+    curves = made["landmark"].km is not None
+    return replace(
+        found,
+        n=shown["n"],
+        n_event=shown["events"],
+        left_out={reason: shown["left out", reason] for reason in found.left_out},
+        n_transplanted=shown["ever"],
+        naive=made["naive"],
+        chosen=replace(
+            found.chosen,
+            n=shown["excluded"],
+            n_event=shown["excluded events"],
+            reasons={key[1]: shown[key] for key in reasons},
+            n_later=shown["later"],
+        ),
+        landmark=made["landmark"],
+        simon_makuch=found.simon_makuch if curves else None,
+        dependent=made["dependent"],
+        n_never_at_risk=shown["never"],
+        n_late=shown["late"],
     )
 
 
-def _of(rows: pd.DataFrame, switched: pd.Series) -> Comparison:
+def _shown_comparison(found: Comparison, name: str, shown: Mapping[Hashable, Count]) -> Comparison:
+    none, after = (Side(shown[name, k], shown[name, k, "event"]) for k in ("none", "after"))
+    if found.too_small or isinstance(none.n, Hidden) or isinstance(after.n, Hidden):
+        return Comparison(none, after, too_small=True)
+    km = found.km
+    if km is not None:
+        sides = {False: none, True: after}
+        groups = km.groups.assign(
+            n=pd.Series([sides[bool(k)].n for k in km.groups[SWITCHED]], dtype="object"),
+            n_event=pd.Series(
+                [sides[bool(k)].n_event for k in km.groups[SWITCHED]], dtype="object"
+            ),
+        )
+        km = replace(km, groups=groups)
+    return replace(found, none=none, after=after, km=km)
+
+
+def _of(rows: pd.DataFrame, switched: pd.Series, minimum: int, start: float = 0.0) -> Comparison:
     """Compare groups that are taken as known from the start of the rows."""
     rows = rows.assign(**{SWITCHED: switched.astype(bool)})
-    return _compared(event_table(rows, time="time", event="event", by=SWITCHED), curves=True)
+    table = event_table(rows, time="time", event="event", by=SWITCHED)
+    return _compared(table, curves=True, minimum=minimum, start=start)
 
 
-def _at_risk(rows: pd.DataFrame) -> pd.DataFrame:
+def rows_at_risk(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a row per patient and group, from the day on which the selection is known."""
     split = counting_process(rows, **_DAYS)
     known = split["known_day"].astype("float64")
@@ -192,42 +284,72 @@ def _table(at_risk: pd.DataFrame) -> pd.DataFrame:
     return event_table(at_risk, time="stop", event="event", entry="start", by=SWITCHED)
 
 
-def _compared(table: pd.DataFrame, *, curves: bool) -> Comparison:
+def _compared(table: pd.DataFrame, *, curves: bool, minimum: int, start: float = 0.0) -> Comparison:
     sides = {}
     for switched in (False, True):
         own = table[table[SWITCHED] == switched]
         n_event = int(own["n_event"].sum())
         sides[switched] = Side(n_event + int(own["n_censored"].sum()), n_event)
-    sizes = Comparison(sides[False], sides[True])
+    fewest = max(FEWEST_FOR_A_CURVE, minimum)
+    sizes = Comparison(
+        sides[False], sides[True], too_small=any(int(side.n) < fewest for side in sides.values())
+    )
     if sizes.too_small:
         return sizes
     found = hazard_ratios(table, by=SWITCHED, reference=False).groups.set_index("level").loc[True]
     return Comparison(
         sizes.none,
         sizes.after,
+        False,
         Ratio(found["ratio"], found["low"], found["high"]),
         log_rank(table, by=SWITCHED).p_value,
-        kaplan_meier(table, by=SWITCHED) if curves else None,
+        _curves(table, minimum, start) if curves else None,
     )
 
 
-def _simon_makuch(chosen: Landmark) -> SimonMakuch | None:
+def _curves(table: pd.DataFrame, minimum: int, start: float) -> KaplanMeier:
+    if not minimum:
+        return kaplan_meier(table, by=SWITCHED)
+    found = kaplan_meier(small_cells.ended(table, (SWITCHED,), minimum), by=SWITCHED)
+    return small_cells.stepped_survival(found, found.groups, minimum, start)
+
+
+def _simon_makuch(chosen: Landmark, minimum: int) -> SimonMakuch | None:
     found = simon_makuch(chosen.frame.drop(columns=SWITCHED), **_DAYS, start=chosen.at)
     sizes = found.kaplan_meier.groups["n"]
-    return found if len(sizes) == 2 and sizes.min() >= FEWEST_FOR_A_CURVE else None
+    if len(sizes) < 2 or sizes.min() < max(FEWEST_FOR_A_CURVE, minimum):
+        return None
+    if not minimum:
+        return found
+    km = found.kaplan_meier
+    groups = km.groups.astype({"n": "object", "n_event": "object"})
+    for i, side in km.groups.iterrows():
+        n, n_event = int(side["n"]), int(side["n_event"])
+        groups.at[i, "n"] = part_of(n, len(chosen.frame), minimum)
+        groups.at[i, "n_event"] = part_of(n_event, n, minimum)
+    if any(isinstance(n, Hidden) for n in groups["n_event"]):
+        groups["n_event"] = [small_cells.said(n, UNSAID) for n in groups["n_event"]]
+    return replace(found, kaplan_meier=small_cells.cut(km, groups, minimum, chosen.at))
 
 
-def _adjusted(rows: pd.DataFrame) -> Adjusted | None:
+def _adjusted(rows: pd.DataFrame, minimum: int) -> Adjusted | None:
     """Fit the time-dependent ratio beside age and risk group, as far as they vary."""
     names = tuple(name for name in _COVARIATES if rows[name].nunique() > 1)
     if not names:
         return None
     complete = rows[rows[list(names)].notna().all(axis=1)]
-    at_risk = _at_risk(complete)
+    at_risk = rows_at_risk(complete)
     n_event = int((at_risk["event"] == 1).sum())
     terms = 1 + sum(rows[name].nunique() - 1 if name == "risk_group" else 1 for name in names)
     n, n_incomplete = at_risk["patient_id"].nunique(), len(rows) - len(complete)
-    if n_event < _EVENTS_PER_TERM * terms or _compared(_table(at_risk), curves=False).too_small:
+    sizes = _compared(_table(at_risk), curves=False, minimum=minimum)
+    few = n_event < _EVENTS_PER_TERM * terms
+    n_all = len(rows)
+    n_event, n, n_incomplete = (
+        part_of(n_event, max(n, n_event), minimum), part_of(n, n_all, minimum),
+        part_of(n_incomplete, n_all, minimum),
+    )  # fmt: skip
+    if few or sizes.too_small:
         return Adjusted(names, n, n_event, n_incomplete, enough=False)
     fit = cox(
         at_risk, time="stop", event="event", entry="start", covariates=(SWITCHED, *names)
@@ -252,7 +374,10 @@ class Transplanted:
     incidence : CumulativeIncidence or None
         Cause 1 is the transplant, cause 2 relapse or death before it, from first remission.
     median, first, last : float
-        Days from there to the transplant among the transplanted; NaN if nobody was.
+        Days from there to the transplant among the transplanted; NaN if nobody was. With a
+        small-cell minimum the quartiles take the place of the first and the last, who are patients.
+    quartiles : bool
+        Whether they do.
     """
 
     risks: tuple[str, ...]
@@ -264,6 +389,7 @@ class Transplanted:
     median: float
     first: float
     last: float
+    quartiles: bool = False
 
 
 def transplanted(
@@ -283,14 +409,74 @@ def transplanted(
     days = queries.switch_rows(snapshot, cohort, variables, endpoint="RFS", name="allosct")
     days = days[~days["undated"]]
     when = days["switch"].dropna().astype("float64")
-    return Transplanted(
+    minimum = minimum_of(snapshot)
+    found = Transplanted(
         risks,
         statuses,
         {key: proportion(int(cell.sum()), len(cell)) for key, cell in cells.items()},
         {r: _fisher([cells[r, s] for s in compared if s in statuses]) for r in ("", *risks)},
         {s: _fisher([cells[r, s] for r in risks]) for s in ("", *statuses)},
-        _incidence(days) if len(days) >= FEWEST_FOR_A_CURVE and len(when) else None,
+        _incidence(days, minimum) if len(days) >= FEWEST_FOR_A_CURVE and len(when) else None,
         *(float(when.median()), float(when.min()), float(when.max())),
+    )
+    return _shown_who(found, cells, when, minimum) if minimum else found
+
+
+def _shown_who(
+    found: Transplanted, groups: Mapping[tuple[str, str], pd.Series], when: pd.Series, minimum: int
+) -> Transplanted:
+    """Return who was transplanted without small counts: rows, columns and their sums hang together."""
+    cells: dict[Hashable, int] = {}
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = []
+    for key, cell in groups.items():
+        yes = int(cell.sum())
+        cells |= {(*key, "yes"): yes, (*key, "no"): len(cell) - yes, (*key, "n"): len(cell)}
+        sums.append(((*key, "n"), [(*key, "yes"), (*key, "no")]))
+    lines: list[tuple[tuple[str, str], list[tuple[str, str]]]] = []
+    for r in ("", *found.risks):
+        lines.append(((r, ""), [(r, s) for s in found.statuses]))
+    for s in ("", *found.statuses):
+        lines.append((("", s), [(r, s) for r in found.risks]))
+    for total, parts in lines:
+        for what in ("yes", "no", "n") if parts else ():
+            rest = cells[*total, what] - sum(cells[*part, what] for part in parts)
+            cells["rest", *total, parts[0], what] = rest
+            names = [(*part, what) for part in parts]
+            sums.append(((*total, what), [*names, ("rest", *total, parts[0], what)]))
+    # What the filters show of risk groups and statuses, and of the transplanted, stands elsewhere.
+    known: set[Hashable] = {("", "", "yes"), ("", "", "no"), ("", "", "n")}
+    unsaid: set[Hashable] = set()
+    for keys in ([(r, "") for r in found.risks], [("", s) for s in found.statuses]):
+        sizes = {key: cells[*key, "n"] for key in keys}
+        outside = {("rest",): cells["", "", "n"] - sum(sizes.values())}
+        told = levels({**sizes, **outside}, minimum, last={("", "negative")}) if sizes else {}
+        known |= {(*key, "n") for key in sizes if not isinstance(told[key], Hidden)}
+        unsaid |= {(*key, "n") for key in sizes if isinstance(told[key], Hidden)}
+    shown = concealed(cells, sums, minimum, known, already=unsaid)
+    shares, secret = {}, set[tuple[str, str]]()
+    for key, share in found.shares.items():
+        yes, no, n = (shown[*key, what] for what in ("yes", "no", "n"))
+        if any(isinstance(each, Hidden) for each in (yes, no, n)):
+            secret.add(key)
+            count = small_cells.said(yes, no)
+            share = small_cells.hidden_share(count, n, share)
+        shares[key] = share
+    enough = len(when) >= minimum and ("", "") not in secret
+    quartile = (float(when.quantile(q)) if enough else float("nan") for q in (0.5, 0.25, 0.75))
+    return replace(
+        found,
+        shares=shares,
+        by_status={
+            r: None if any((r, s) in secret for s in found.statuses) else p
+            for r, p in found.by_status.items()
+        },
+        by_risk={
+            s: None if any((r, s) in secret for r in found.risks) else p
+            for s, p in found.by_risk.items()
+        },
+        incidence=found.incidence if enough else None,
+        **dict(zip(("median", "first", "last"), quartile, strict=True)),
+        quartiles=True,
     )
 
 
@@ -310,13 +496,20 @@ def _fisher(groups: list[pd.Series]) -> float | None:
     return fisher_exact([[int(g.sum()), len(g) - int(g.sum())] for g in groups]).p_value
 
 
-def _incidence(days: pd.DataFrame) -> CumulativeIncidence:
+def _incidence(days: pd.DataFrame, minimum: int) -> CumulativeIncidence:
     """Return the incidence of the transplant, which relapse or death can preclude."""
     switch = days["switch"].astype("float64")
     first = switch.notna()
     codes = np.where(first, 1, np.where(days["event"] == 1, 2, 0))
     frame = pd.DataFrame({"time": switch.where(first, days["time"]), "event": codes})
-    return cumulative_incidence(event_table(frame, time="time", event="event"))
+    table = event_table(frame, time="time", event="event")
+    if not minimum:
+        return cumulative_incidence(table)
+    found = cumulative_incidence(small_cells.ended(table, (), minimum))
+    counts = {
+        name: pd.Series(UNSAID, found.groups.index, dtype="object") for name in ("n", "n_event")
+    }
+    return small_cells.stepped_incidence(found, found.groups.assign(**counts), minimum, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,7 +539,15 @@ class Lanes:
 def lanes(
     snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, transplanted_first: bool
 ) -> Lanes:
-    """Return the lanes of a cohort, the longest first, if wanted below those of the transplanted."""
+    """Return the lanes of a cohort, the longest first, if wanted below those of the transplanted.
+
+    Raises
+    ------
+    RowsNotShown
+        With a small-cell minimum.
+    """
+    if minimum_of(snapshot):
+        raise RowsNotShown("This study shows no single patients.")
     people = queries.subjects(snapshot, cohort, variables)
     dated = people[people["cr_day"].notna() & people["follow_up_days"].notna()]
     columns = {"end": "follow_up_days", "allosct": "allosct_day", "car_t": "car_t_day",

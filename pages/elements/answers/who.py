@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from analytics.summary import Kind, TableOne, table_one
+from analytics.summary import Kind, table_one
+from analytics.suppression import Count, Hidden, concealed, is_small, levels
 from data import queries
 from data.cohort import CohortFilter
 from data.queries import Patient
 from data.store import Snapshot
-from data.variables import Dictionary
+from data.variables import MISSING, Dictionary, Level, Variable
 from pages.elements import wording
+from pages.elements.answers.small_cells import minimum_of
 
 _NOT_KNOWN = frozenset({"unknown", "not assessed", "not known"})
 """Levels that say that there is no value."""
 
 
-def disposition(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> dict[str, int]:
+def disposition(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary
+) -> dict[str, Count]:
     """Return how many patients are in each final state; those in remission by what they received.
 
     Every patient counts once, so the numbers add up to the cohort.
@@ -36,7 +41,33 @@ def disposition(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary)
         elif state == "in first remission" and row.car_t:
             state = "in remission after CAR T cells"
         counts[state] = counts.get(state, 0) + int(row.n)
-    return counts
+    # With relapse-free survival its events are the relapses and these deaths, and their sum is known.
+    parts = ("relapsed", "died in remission")
+    cells: dict[Hashable, int] = {**counts, "all": sum(counts.values())}
+    cells["events"] = sum(counts[part] for part in parts)
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = [("all", [*counts]), ("events", parts)]
+    shown = concealed(cells, sums, minimum_of(snapshot), {"all", "events"})
+    return {state: shown[state] for state in counts}
+
+
+@dataclass(frozen=True, eq=False)
+class Characteristics:
+    """Table 1 of a cohort.
+
+    Attributes
+    ----------
+    rows, tests : pandas.DataFrame
+        As of `analytics.summary.TableOne`.
+    sizes : dict of str to (int or Hidden)
+        Patients of each group; '' is all.
+    withheld : tuple of Level
+        Groups that a small-cell minimum keeps out.
+    """
+
+    rows: pd.DataFrame
+    tests: pd.DataFrame
+    sizes: Mapping[str, Count]
+    withheld: tuple[Level, ...] = ()
 
 
 def characteristics(
@@ -46,8 +77,9 @@ def characteristics(
     *,
     rows: Mapping[str, Kind],
     by: str | None,
-) -> TableOne:
+) -> Characteristics:
     """Return Table 1 of a cohort; a patient without a level of `by` is in no group's column."""
+    minimum = minimum_of(snapshot)
     frame = queries.subjects(snapshot, cohort, variables)
     for name, kind in rows.items():
         if kind == "boolean":
@@ -57,10 +89,152 @@ def characteristics(
         order = [level.value for level in variable.levels]
         if variable.kind == "boolean":
             frame[by] = frame[by].map({True: "yes", False: "no"})
+        if minimum:
+            return _shown_groups(frame, variable, rows, order, minimum)
         frame = frame[frame[by].notna()]
-        kinds = pd.CategoricalDtype([v for v in order if v in set(frame[by])], ordered=True)
-        frame[by] = frame[by].astype(kinds)
-    return table_one(frame, variables=rows, by=by)
+        frame[by] = frame[by].astype(_kinds(order, frame[by]))
+    found = table_one(frame, variables=rows, by=by)
+    if minimum:
+        return Characteristics(_shown_rows(found.rows, minimum), found.tests, {"": len(frame)})
+    sizes = found.rows.groupby("group")[["n", "missing"]].first().sum(axis=1)
+    return Characteristics(found.rows, found.tests, {str(k): int(n) for k, n in sizes.items()})
+
+
+def _kinds(order: Sequence[str], values: pd.Series) -> pd.CategoricalDtype:
+    present = set(values)
+    return pd.CategoricalDtype([v for v in order if v in present], ordered=True)
+
+
+def _shown_groups(
+    frame: pd.DataFrame,
+    variable: Variable,
+    rows: Mapping[str, Kind],
+    order: Sequence[str],
+    minimum: int,
+) -> Characteristics:
+    """Return Table 1 by the groups that may be shown, and of all patients.
+
+    Where few have no group they are among all patients: the difference would tell how many.
+    """
+    by = variable.name
+    sizes = {str(v): int(n) for v, n in frame[by].value_counts().items()}
+    absent = int(frame[by].isna().sum())
+    shown = levels({**sizes, MISSING: absent}, minimum)
+    if not is_small(absent, minimum):
+        frame = frame[frame[by].notna()]
+    groups = [v for v in order if v in sizes and not isinstance(shown[v], Hidden)]
+    inside = frame[frame[by].isin(groups)]
+    whole = table_one(frame, variables=rows, by=None)
+    withheld = tuple(v for v in variable.levels if v.value in sizes and v.value not in groups)
+    if not groups:
+        empty = table_one(frame, variables=rows, by=None).tests
+        return Characteristics(_shown_rows(whole.rows, minimum), empty, {"": len(frame)}, withheld)
+    split = table_one(
+        inside.assign(**{by: inside[by].astype(_kinds(groups, inside[by]))}), variables=rows, by=by
+    )
+    table = pd.concat([whole.rows, split.rows[split.rows["group"] != ""]], ignore_index=True)
+    found = _shown_rows(table, minimum)
+    counted = found[found["count"].notna() | found["median"].notna()]
+    secret = found[["n", "missing", "count"]].map(lambda n: isinstance(n, Hidden)).any(axis=1)
+    # With its margins known, a P value is as good as the counts that it rests on.
+    told = {name for name in counted["variable"] if name not in set(found.loc[secret, "variable"])}
+    tests = split.tests.copy()
+    tests.loc[~tests["variable"].isin(told), ["p_value", "smd"]] = float("nan")
+    return Characteristics(
+        found, tests, {"": len(frame), **{v: sizes[v] for v in groups}}, withheld
+    )
+
+
+def _shown_rows(rows: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Return the rows of Table 1 without small counts, and with quartiles in place of single patients."""
+    parts = [_shown_variable(mine, minimum) for _, mine in rows.groupby("variable", sort=False)]
+    if not parts:
+        return rows
+    return pd.concat(parts).assign(minimum=float("nan"), maximum=float("nan"))
+
+
+def _shown_variable(mine: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Hide counts of one variable: its levels and the missing, by group, with the sums of both."""
+    mine = mine.copy()
+    groups = list(dict.fromkeys(mine["group"]))
+    counts: dict[str, dict[object, int]] = {}
+    for group in groups:
+        here = mine[mine["group"] == group]
+        n, absent = int(here["n"].iloc[0]), int(here["missing"].iloc[0])
+        found: dict[object, int] = {
+            ("level", level): int(k)
+            for level, k in zip(here["level"], here["count"].fillna(0), strict=True)
+        }
+        found["others"] = n - sum(found.values())
+        counts[group] = {**found, "missing": absent, "n": n}
+    shown = _nested(counts, minimum)
+    for group in groups:
+        at = mine["group"] == group
+        values = [shown[group, ("level", level)] for level in mine.loc[at, "level"]]
+        has_count = mine.loc[at, "count"].notna()
+        for column, cells in (
+            ("count", [v if ok else float("nan") for v, ok in zip(values, has_count, strict=True)]),
+            ("n", [shown[group, "n"]] * int(at.sum())),
+            ("missing", [shown[group, "missing"]] * int(at.sum())),
+        ):
+            mine[column] = mine[column].astype("object")
+            mine.loc[at, column] = pd.Series(cells, mine.index[at], dtype="object")
+        if is_small(counts[group]["n"], minimum):
+            mine.loc[at, ["median", "q1", "q3"]] = float("nan")
+    return mine
+
+
+def _nested(
+    counts: Mapping[str, Mapping[object, int]], minimum: int
+) -> dict[tuple[str, object], Count]:
+    """Hide counts of groups that are parts of all patients (group ''), whose sizes are known."""
+    cells: dict[Hashable, int] = {}
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = []
+    names = [name for name in counts[""] if name not in ("n", "missing")]
+    split = [group for group in counts if group]
+    rest = {k: n - sum(counts[g].get(k, 0) for g in split) for k, n in counts[""].items()}
+    everybody = {**counts, **({"rest": rest} if split else {})}
+    for group, found in everybody.items():
+        cells |= {(group, k): max(n, 0) for k, n in {**dict.fromkeys(names, 0), **found}.items()}
+        cells[group, "size"] = max(found["n"], 0) + max(found["missing"], 0)
+        sums.append(((group, "n"), [(group, k) for k in names]))
+        sums.append(((group, "size"), [(group, "n"), (group, "missing")]))
+    if split:
+        sums += [(("", k), [(g, k) for g in (*split, "rest")]) for k in (*names, "n", "missing")]
+    known: set[Hashable] = {(group, "size") for group in everybody}
+    # All patients first, as the filters count them: what is hidden there must not stand here.
+    every = levels({k: cells["", k] for k in (*names, "missing")}, minimum)
+    secret = {("", k) for k, n in every.items() if isinstance(n, Hidden)}
+    known |= {("", k) for k in every} - secret
+    known |= {("", "n")} - ({("", "n")} if ("", "missing") in secret else set())
+    shown = concealed(cells, sums, minimum, known, already=secret)
+    return {(group, k): shown[group, k] for group in counts for k in (*names, "n", "missing")}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step from the study to a cohort: the condition in words, who is left, and who went here."""
+
+    words: str
+    n: Count
+    removed: Count = 0
+
+
+def attrition(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> list[Step]:
+    """Return the whole study and then, condition by condition, who is left."""
+    found = queries.attrition(snapshot, cohort, variables)
+    counts = [n for _, n in found]
+    cells: dict[Hashable, int] = {("n", i): n for i, n in enumerate(counts)}
+    sums: list[tuple[Hashable, Sequence[Hashable]]] = []
+    for i in range(1, len(counts)):
+        cells["removed", i] = counts[i - 1] - counts[i]
+        sums.append((("n", i - 1), [("n", i), ("removed", i)]))
+    ends = {("n", 0), ("n", len(counts) - 1)}
+    shown = concealed(cells, sums, minimum_of(snapshot), ends)
+    return [
+        Step(words, shown["n", i], shown.get(("removed", i), 0))
+        for i, (words, _) in enumerate(found)
+    ]
 
 
 def steps(cohort: CohortFilter, variables: Dictionary) -> list[CohortFilter]:
@@ -89,8 +263,9 @@ def completeness(
 ) -> pd.DataFrame:
     """Return how many patients have a value, per variable and level of `by` ('' is everybody).
 
-    Columns variable, group, n, known. 'Unknown', 'not assessed' and 'not known' are no values.
+    Columns variable, group, n, known, missing. 'Unknown', 'not assessed' and 'not known' are no values.
     """
+    minimum = minimum_of(snapshot)
     frame = queries.subjects(snapshot, cohort, variables)
     groups = {"": pd.Series(True, index=frame.index)}
     if by is not None:
@@ -98,12 +273,27 @@ def completeness(
             {True: "yes", False: "no"} if variables[by].kind == "boolean" else str, "ignore"
         )
         groups |= {v.value: labels == v.value for v in variables[by].levels}
-    rows = []
+    if minimum:
+        sizes = {group: int(inside.sum()) for group, inside in groups.items() if group}
+        shown = levels({**sizes, MISSING: len(frame) - sum(sizes.values())}, minimum)
+        groups = {g: m for g, m in groups.items() if not isinstance(shown.get(g, 0), Hidden)}
+    rows: list[tuple[object, ...]] = []
     for name in variables:
         known = frame[name].notna() & ~frame[name].isin(_NOT_KNOWN)
+        counts: dict[str, dict[object, int]] = {}
         for group, inside in groups.items():
-            rows.append((name, group, int(inside.sum()), int((known & inside).sum())))
-    return pd.DataFrame(rows, columns=["variable", "group", "n", "known"])
+            n, k = int(inside.sum()), int((known & inside).sum())
+            counts[group] = {"known": k, "n": k, "missing": n - k, "size": n}
+        said = _nested(counts, minimum)
+        rows += [
+            (name, group, c["size"], said[group, "known"], said[group, "missing"])
+            for group, c in counts.items()
+        ]
+    columns = ["variable", "group", "n", "known", "missing"]
+    if not minimum:
+        return pd.DataFrame(rows, columns=columns)
+    # A column of numbers would lose what a hidden count reads as.
+    return pd.DataFrame(rows, columns=columns, dtype="object")
 
 
 def story(patient: Patient) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 
+from analytics.suppression import Hidden
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, Rows, Style, chart_config, wrap
 
@@ -40,7 +41,7 @@ def bar_list(rows: Sequence[Mapping[str, Any]], *, total: int) -> dict[str, Any]
             "g": f"v{i}",
             "y": middle,
             "label": "\n".join(label),
-            "n": int(row["n"]),
+            "n": 0 if isinstance(row["n"], Hidden) else int(row["n"]),
             "text": f"{row['n']:,}",
             "note": str(row["note"]),
         }

@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from analytics.suppression import Hidden
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, PHONE, Group, Rows, Style, chart_config, wrap
 from pages.elements.wording import percent
@@ -35,7 +36,7 @@ def missing_chart(
     Parameters
     ----------
     counts : DataFrame
-        ``variable``, ``group`` ('' is everybody), ``n``, ``known``.
+        ``variable``, ``group`` ('' is everybody), ``n``, ``known``, ``missing``.
     groups : sequence of Group
         The columns, everybody first with level ''. A phone shows only that one.
     labels : sequence of (str, str)
@@ -53,11 +54,13 @@ def missing_chart(
     for (name, label), middle in zip(labels, middles, strict=True):
         for k, group in enumerate(groups):
             cell = cells[name, group.level]
-            share = (cell.n - cell.known) / cell.n if cell.n else 0.0
+            hidden = isinstance(cell.missing, Hidden)
+            share = cell.missing / cell.n if cell.n and not hidden else 0.0
+            said = "" if hidden else f" ({percent(share)})"
             bars.append(
                 {
                     "g": f"v{k}", "column": k, "y": middle, "x": k, "x2": k + _BAR * share,
-                    "full": k + _BAR, "text": f"{cell.n - cell.known:,} ({percent(share)})",
+                    "full": k + _BAR, "text": f"{cell.missing:,}{said}",
                     "read": f"{label}: {cell.known:,} of {cell.n:,} known",
                 }
             )  # fmt: skip

@@ -12,7 +12,7 @@ import altair as alt
 
 from pages.elements.charts import scales
 from pages.elements.charts.placement import Box
-from pages.elements.charts.theme import INK, Rows, Style, chart_config, styles
+from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, styles
 
 _HEIGHT = 420
 _TOP = 106.0  # percent: a bubble at 100 stays inside
@@ -55,7 +55,8 @@ def regimen_chart(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     low = 10 * math.floor(min((dot["x"] for dot in dots), default=50) / 10 - 0.2)
     low, largest = max(low, 0), max((dot["n"] for dot in dots), default=1)
     datasets: dict[str, Rows] = {"dots": dots, "labels": _labels(dots, low, largest)}
-    return {**_template(tuple(looks.values()), low, largest), "datasets": datasets}
+    template = _template(tuple(looks.values()), low, largest)
+    return {**template, **key(list(looks.items())), "datasets": datasets}
 
 
 def _number(value: Any) -> float | None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analytics.suppression import Hidden
 from pages.elements.charts import scales
 from pages.elements.charts.placement import Beside, Box, Place, beside_dots, free_place, push_apart
 from pages.elements.charts.theme import (
@@ -28,7 +29,7 @@ from pages.elements.charts.theme import (
 )
 from pages.elements.wording import DAYS_PER_MONTH, UNITS, rate_with_interval
 
-__all__ = ["Group", "survival_chart"]
+__all__ = ["Group", "axis_ticks", "survival_chart"]
 
 ZOOM, WHOLE = "zoom", "whole"
 """Names of the selections that a drag over the figure and a double click make.
@@ -211,6 +212,11 @@ def survival_chart(
         "risk": [{**row, "y": middles[row.pop("i")], "w": column} for row in risk],
     }
     return {**_template(shape), "datasets": datasets}
+
+
+def axis_ticks(horizon_months: int, unit: str) -> list[float]:
+    """Return the ticks of a time axis from 0 on, in its unit."""
+    return _Axis(unit, 0, horizon_months).ticks
 
 
 def _check(result: Curves, groups: Sequence[Group]) -> None:
@@ -510,7 +516,7 @@ def _hover(reads: Sequence[_Read], axis: _Axis, start: int) -> Rows:
         texts = ["no patients"] * len(rows)
         if len(read.curve["time"]):
             texts = [
-                "past the last follow-up"
+                (f"{n} at risk" if isinstance(n, Hidden) else "past the last follow-up")
                 if math.isnan(estimate[0])
                 else f"{rate_with_interval(*estimate)}, {n:.0f} at risk"
                 for estimate, n in zip(

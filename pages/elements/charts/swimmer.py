@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ import altair as alt
 import pandas as pd
 
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, Rows, Style, chart_config, style_of
+from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, style_of
 from pages.elements.wording import DAYS_PER_MONTH
 
 LANE = 8.5
@@ -31,6 +32,22 @@ LOOKS: dict[str, Style] = {
 
 _ALIAS = {kind: f"v{i}" for i, kind in enumerate(LOOKS)}
 _TALL = 5.0
+_BAR = "M-1.6,-.35H1.6V.35H-1.6Z"
+_STROKE = f"M-1.6,-1H-1V1H-1.6Z{_BAR}"
+_KEY = {
+    "before": ("before", _BAR),
+    "allosct": ("alloSCT and after", _STROKE),
+    "car_t": ("CAR T cells and after", _STROKE),
+    "negative": ("MRD negative", ""),
+    "positive": ("MRD positive", ""),
+    "below LOD": ("below LOD", ""),
+    "indeterminate": ("indeterminate", ""),
+    "not assessed": ("not assessed", ""),
+    "relapse": ("relapse", ""),
+    "death": ("death", ""),
+    "followed": ("still followed", ""),
+}
+"""What each thing is called in the key, and its shape there if that is not its mark."""
 _SIZES = {"relapse": 46, "death": 30, "followed": 34}
 
 
@@ -78,7 +95,19 @@ def swimmer_chart(lanes: pd.DataFrame, samples: pd.DataFrame, *, origin: str) ->
     horizon, low = 6 * math.ceil(longest / 6), math.floor(first)
     datasets["heads"] = [{"t": month} for month in _columns(horizon)]
     height = math.ceil(LANE * max(len(lanes), 1))
-    return {**_template(horizon, low, height, f"Months from {origin}"), "datasets": datasets}
+    template = _template(horizon, low, height, f"Months from {origin}")
+    return {**template, **_key(datasets), "datasets": datasets}
+
+
+def _key(datasets: dict[str, Rows]) -> dict[str, Any]:
+    drawn = {row["g"] for name in ("bars", "strokes", "marks") for row in datasets[name]}
+    return key(
+        [
+            (text, replace(LOOKS[kind], shape=shape or LOOKS[kind].shape))
+            for kind, (text, shape) in _KEY.items()
+            if _ALIAS[kind] in drawn
+        ]
+    )
 
 
 def _months(days: float) -> float:

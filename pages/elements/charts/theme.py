@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
+Colours = Literal["print", "greyscale"]
 Rows = list[dict[str, Any]]
 """Rows of one dataset of a chart."""
 
@@ -17,6 +21,9 @@ PHONE = "windowSize()[0] < 640"
 
 INK = "yellow"
 """Palette name of the text colour: the client turns it into each theme's ink."""
+
+SCREEN_FONT = '"Source Sans", sans-serif'
+"""Font of every text of a chart; Streamlit brings it."""
 
 MARK = {
     "circle": "●",
@@ -27,6 +34,20 @@ MARK = {
     "cross": "✚",
 }
 """Text glyph of each mark, so that tables repeat what the figure shows."""
+
+_CONFIG = Path(__file__).parents[3] / ".streamlit" / "config.toml"
+
+# A tenth of the scale of lightness apart, the lightest still 3:1 on white; colours that meet in a figure
+# (blue and red, green and orange, ink and orange) are farther apart than those that seldom do.
+_GREYS: Mapping[str, str] = {
+    INK: "#000000",
+    "blue": "#474747",
+    "red": "#919191",
+    "green": "#1B1B1B",
+    "violet": "#303030",
+    "orange": "#5E5E5E",
+    "gray": "#777777",
+}
 
 _X = "M-1,-.65L-.65,-1L0,-.35L.65,-1L1,-.65L.35,0L1,.65L.65,1L0,.35L-.65,1L-1,.65L-.35,0Z"
 _SLOTS = ("ink", "blue", "red", "green", "violet", "orange", "gray")
@@ -217,6 +238,15 @@ def _distinct(wished: Sequence[T], offered: Sequence[T]) -> list[T]:
     return given
 
 
+def key(entries: Sequence[tuple[str, Style]]) -> dict[str, Any]:
+    """Return the part of a specification that says what its marks mean.
+
+    A page writes the key of such a figure in words beside it; a file has nothing but the figure.
+    """
+    rows = [{"text": text, "color": style.color, "shape": style.symbol} for text, style in entries]
+    return {"usermeta": {"key": rows}}
+
+
 def markdown_mark(style: Style) -> str:
     """Mark of a style in Streamlit Markdown.
 
@@ -226,9 +256,24 @@ def markdown_mark(style: Style) -> str:
     return glyph if style.slot == "ink" else f":{style.slot}[{glyph}]"
 
 
+@lru_cache(maxsize=2)
+def palette(colours: Colours = "print") -> Mapping[str, str]:
+    """Return the hex colour of each palette name, for what leaves the screen.
+
+    Parameters
+    ----------
+    colours : {'print', 'greyscale'}
+        The light theme of ``.streamlit/config.toml``, or greys that a photocopy still tells apart.
+    """
+    if colours == "greyscale":
+        return _GREYS
+    theme = tomllib.loads(_CONFIG.read_text("utf-8"))["theme"]["light"]
+    return {name: theme[f"{name}Color"] for name in _GREYS}
+
+
 def chart_config() -> dict[str, Any]:
     """Vega-Lite configuration shared by all charts."""
-    font = '"Source Sans", sans-serif'
+    font = SCREEN_FONT
     return {
         "font": font,
         "background": "transparent",

@@ -12,7 +12,7 @@ import altair as alt
 import pandas as pd
 
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, Rows, Style, chart_config, style_of
+from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, style_of
 from pages.elements.wording import DAYS_PER_MONTH, fraction, months
 
 _LEVELS = 150  # pixels of the panel of MRD levels
@@ -26,11 +26,9 @@ _LANES = (
     "induction", "consolidation", "blinatumomab", "inotuzumab", "TKI", "maintenance", "CAR-T",
     "alloSCT", "autoSCT",
 )  # fmt: skip
+_STATUSES = ("negative", "positive", "below LOD", "indeterminate")
 _LOOKS: Mapping[str, Style] = {
-    **{
-        status: style_of("mrd_best", status)
-        for status in ("negative", "positive", "below LOD", "indeterminate")
-    },
+    **{status: style_of("mrd_best", status) for status in _STATUSES},
     "not used": Style("gray", "cross", _SOLID),
     "alloSCT": style_of("allosct", "yes"),
     "CAR-T": style_of("car_t", "yes"),
@@ -106,7 +104,19 @@ def timeline_chart(story: pd.DataFrame, *, origin: str) -> dict[str, Any]:
             *({"y": place[k], "text": k[:1].upper() + k[1:]} for k in lanes),
         ],
     }  # fmt: skip
-    return {**_template(shape), "datasets": datasets}
+    return {**_template(shape), **_key(datasets["marks"]), "datasets": datasets}
+
+
+def _key(marks: Rows) -> dict[str, Any]:
+    texts = {
+        **{status: f"MRD {status}" for status in _STATUSES},
+        "not used": "other sample",
+        **_NAMES,
+    }
+    drawn = {mark["g"] for mark in marks}
+    return key(
+        [(texts.get(name, name), look) for name, look in _LOOKS.items() if _ALIAS[name] in drawn]
+    )
 
 
 def not_drawn(story: pd.DataFrame) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
+from analytics.suppression import Hidden
 from pages.elements.charts import scales
 from pages.elements.charts.placement import beside_dots
 from pages.elements.charts.theme import INK, Group, Rows, Style, chart_config
@@ -186,7 +187,11 @@ def _incidence_hover(result: CumulativeIncidence, groups: Sequence[Group], horiz
         own = at[at["cause"].astype(str) == group.level]
         for row, line in zip(rows, own.itertuples(index=False), strict=True):
             row[f"v{i}"] = (
-                "past the last follow-up"
+                (
+                    f"{line.n_risk} at risk"
+                    if isinstance(line.n_risk, Hidden)
+                    else "past the last follow-up"
+                )
                 if math.isnan(line.incidence)
                 else rate_with_interval(line.incidence, line.low, line.high)
             )
@@ -283,7 +288,7 @@ def _x(horizon: int, title: str) -> alt.X:
     step = 12 if horizon <= 60 else 24
     axis = alt.Axis(
         values=list(range(0, horizon + 1, step)),
-        title=title or None,
+        title=title or "Months",
         grid=False,
         tickSize=4,
         labelFlush=False,
@@ -296,7 +301,7 @@ def _x(horizon: int, title: str) -> alt.X:
 def _y(top: int, field: str = "s") -> alt.Y:
     axis = alt.Axis(
         values=[0, top // 2, top], title=None, domain=False, ticks=False, labelPadding=4,
-        minExtent=26, maxExtent=26,
+        labelExpr="datum.label + '%'", minExtent=34, maxExtent=34,
     )  # fmt: skip
     return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[0, _ABOVE * top], nice=False), axis=axis)
 
