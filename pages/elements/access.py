@@ -157,8 +157,12 @@ def varying(
 
 @_cached
 def longest_follow_up(snapshot: Snapshot) -> float:
-    """Return the longest follow-up of a study in days; in whole years with a small-cell minimum."""
-    days = float(_subjects(snapshot, CohortFilter())["follow_up_days"].max())
+    """Return the longest follow-up of a study in days, NaN without any.
+
+    It is in whole years with a small-cell minimum.
+    """
+    last = _subjects(snapshot, CohortFilter())["follow_up_days"].max()
+    days = math.nan if pd.isna(last) else float(last)
     return math.ceil(days / 365) * 365.0 if minimum_of(snapshot) and days == days else days
 
 

@@ -246,6 +246,9 @@ def table_one(cohort: Cohort, by: Variable | None) -> None:
     name = by.name if by else None
     with st.spinner("Comparing the groups"):
         result = characteristics(cohort, by)
+    if result.rows.empty:
+        st.markdown(":gray[Nothing is known of the patients at baseline.]")
+        return
     st.table(tables.table_one(result, cohort.variables, name), border="horizontal", hide_index=True)
     _withheld(cohort, result.withheld)
     if by and result.rows["group"].nunique() == 2:
