@@ -3,9 +3,10 @@
     python -m benchmarks.fuzz_import --files 10000
 
 Each file goes the whole way in a process with limits and a watchdog: read, mapped with whatever answer
-comes first, checked, and published where nothing is fatal. A crash, a hang, an error of the program or a
-store that does not verify is a fault; the files that caused it are kept in build/fuzz/. The exit code is 1
-if there is one.
+comes first, checked, and published where nothing is fatal. Where its process dies, the file is given to a
+job, which has to say so in a sentence. A death without one, a hang, an error of the program or a store that
+does not verify is a fault; the files that caused it are kept in build/fuzz/. The exit code is 1 if there
+is one.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ RESULT = Path(__file__).parent / "results" / "fuzz_import.json"
 KEPT = Path(__file__).parents[1] / "build" / "fuzz"
 SEED = 20251
 STUDY = "fuzzed"
-OUTCOMES = ("published", "read", "refused", "crashed", "hung", "partial")
+OUTCOMES = ("published", "read", "refused", "stopped", "crashed", "hung", "partial")
 FAULTS = ("crashed", "hung", "partial")
 _SECONDS = 120
 _ROUNDS = 40
@@ -260,6 +261,16 @@ def _serve(connection: Connection, store: Path) -> None:
             connection.send((kind, f"{type(error).__name__} at {where}"))
 
 
+def _as_a_job(content: bytes, name: str, store: Path) -> str:
+    """Return the sentence with which a job says that its process died; '' if it does not."""
+    job = jobs.create([(name, content)], folder=store)
+    try:
+        job.start("read")
+        return job.message if job.wait(_SECONDS) == "failed" else ""
+    finally:
+        job.cancel()
+
+
 class _Hand:
     """A process that imports one file at a time, with a store of its own."""
 
@@ -288,7 +299,8 @@ class _Hand:
             self.process.join()
             code = self.process.exitcode
             self._start()
-            return "crashed", f"the process ended with {code}"
+            said = _as_a_job(*self.given, self.store)
+            return ("stopped", said) if said else ("crashed", f"the process ended with {code}")
         if time.monotonic() < self.until:
             return None
         self.process.kill()
