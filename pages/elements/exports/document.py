@@ -63,8 +63,10 @@ def as_html(table: pd.DataFrame, caption: str = "") -> str:
     """Return a table as HTML, for the clipboard and for a report; its texts stay texts."""
     head, *below = texts = rows(table)
     look = ["" if middle else ' style="text-align:left"' for middle in centred(texts)]
+    # A header without words is none.
     columns = "".join(
-        f'<th scope="col"{look[j]}>{_escaped(cell)}</th>' for j, cell in enumerate(head)
+        f'<th scope="col"{look[j]}>{_escaped(cell)}</th>' if cell else "<td></td>"
+        for j, cell in enumerate(head)
     )
     body = "".join(
         f'<tr><th scope="row"{look[0]}>{_escaped(first)}</th>'
@@ -135,7 +137,7 @@ def add_exhibit(document: Document, exhibit: Exhibit, picture: bytes | None = No
     """Add title, message, figure, tables and footnote of an exhibit to a document."""
     add_head(document, exhibit.title)
     if exhibit.message:
-        add_text(document, exhibit.message)
+        add_text(document, exhibit.message, with_next=True)
     if picture is not None:
         add_picture(document, picture, exhibit.alt or exhibit.title)
     for name, table in exhibit.shown.items():
@@ -179,17 +181,18 @@ def add_picture(document: Document, picture: bytes, alt: str) -> None:
     shape._inline.docPr.set("descr", writable(alt))
 
 
-def add_text(document: Document, text: str, *, size: float = 9.5, bold: bool = False) -> None:
-    """Add a paragraph."""
+def add_text(document: Document, text: str, *, size: float = 9.5, with_next: bool = False) -> None:
+    """Add a paragraph, on the page of what comes after it if asked."""
     from docx.shared import Pt
 
-    run = document.add_paragraph().add_run(writable(text))
-    run.bold, run.font.size = bold, Pt(size)
+    paragraph = document.add_paragraph()
+    paragraph.add_run(writable(text)).font.size = Pt(size)
+    paragraph.paragraph_format.keep_with_next = with_next
 
 
 def add_table(document: Document, table: pd.DataFrame, caption: str = "") -> None:
     """Add a table with three rules: above and below its header, and at its end."""
-    from docx.shared import Cm
+    from docx.shared import Cm, Pt
 
     if caption:
         named = document.add_paragraph(writable(caption), "Caption")
@@ -206,7 +209,8 @@ def add_table(document: Document, table: pd.DataFrame, caption: str = "") -> Non
             cell.width = made.columns[j].width = widths[j]
             _fill(cell, writable(row[j]), bold=i == 0, middle=middle[j], edges=edges)
     made.rows[0]._tr.get_or_add_trPr().append(_element("w:tblHeader"))
-    document.add_paragraph().paragraph_format.space_after = 0
+    after = document.add_paragraph().paragraph_format
+    after.line_spacing, after.space_after = Pt(8), Pt(0)
 
 
 def centred(texts: Sequence[Sequence[str]]) -> list[bool]:
@@ -219,8 +223,7 @@ def shares(texts: Sequence[Sequence[str]]) -> list[float]:
     """Return the share of the width that each column of a table needs."""
     # A column as wide as its longest word, and wider the longer its texts.
     needs = [
-        max(5, *(max(map(len, text.split()), default=0) for text in column))
-        + min(max(map(len, column)), 40) / 2
+        max(map(len, " ".join(column).split()), default=0) + 4 + min(max(map(len, column)), 40) / 2
         for column in zip(*texts, strict=True)
     ]
     needs = [min(need, 40) for need in needs]

@@ -51,6 +51,11 @@ METHODS: Mapping[str, Method] = {
         "Curves were compared by the two-sided log-rank test over the whole follow-up.",
         ("mantel1966",),
     ),
+    "trend": Method(
+        "Groups that have an order were also compared by the log-rank test for trend, with equally "
+        "spaced scores.",
+        ("tarone1975",),
+    ),
     "holm": Method("P values of pairwise comparisons were adjusted after Holm.", ("holm1979",)),
     "permutation": Method(
         "Where a group had fewer than five events, the permutation distribution of the log-rank "
@@ -114,7 +119,7 @@ METHODS: Mapping[str, Method] = {
         ("kruskal1952",),
     ),
     "standardised_difference": Method(
-        "Imbalance was measured by standardised differences.", ("austin2009",)
+        "Imbalance was measured by standardised differences.", ("yang2012",)
     ),
     "matching": Method(
         "Patients were matched one to one on the logit of a propensity score within a caliper of 0.2 "

@@ -22,7 +22,6 @@ _TOP = _BOTTOM = 24 * _MM
 _HIGHEST = _PAGE[1] - _TOP - _BOTTOM - 30 * _MM
 _INK, _SOFT = "#1B2430", "#55606C"
 _PLAIN, _BOLD = (f"{FONT.replace(' ', '')}-{name}" for name in WEIGHTS.values())
-_SIGNS = "✕✚"  # marks of tables that our font lacks, and the one for signs has
 _UNKNOWN = "\N{WHITE SQUARE}"
 
 
@@ -73,7 +72,7 @@ def _with(written: io.BytesIO, drawings: Sequence[_Drawn]) -> bytes:
         form.update({NameObject(f"/{name}"): NameObject(f"/{value}")
                      for name, value in (("Type", "XObject"), ("Subtype", "Form"))})  # fmt: skip
         form[NameObject("/BBox")] = drawing.mediabox
-        form[NameObject("/Resources")] = drawing["/Resources"]
+        form[NameObject("/Resources")] = drawing.raw_get("/Resources")
         page, name = writer.pages[each.page - 1], f"/Figure{n}"
         place = f"{each.scale:.5f} 0 0 {each.scale:.5f} {each.left:.3f} {each.bottom:.3f}"
         drawn.set_data(f"q {place} cm {name} Do Q".encode())
@@ -83,9 +82,13 @@ def _with(written: io.BytesIO, drawings: Sequence[_Drawn]) -> bytes:
         before = contents if isinstance(contents, ArrayObject) else ArrayObject([contents])
         before.append(writer._add_object(drawn))
         page[NameObject("/Contents")] = before
-    whole = io.BytesIO()
+    whole, once = io.BytesIO(), io.BytesIO()
     writer.write(whole)
-    return whole.getvalue()
+    # Every figure brings the same fonts; pypdf can tell only in a file that it has read.
+    writer = PdfWriter(clone_from=PdfReader(whole))
+    writer.compress_identical_objects(remove_unreferenced=False)
+    writer.write(once)
+    return once.getvalue()
 
 
 def _story(told: report.Report, drawings: list[_Drawn]) -> Iterator[Any]:
@@ -221,13 +224,20 @@ def _around(canvas: Any, told: report.Report) -> None:
 def _marked(text: str) -> str:
     """Return a text as reportlab reads it: its signs in the font that has them."""
     parts = []
-    for signs, run in groupby(writable(text), lambda sign: sign in _SIGNS):
+    for signs, run in groupby(writable(text), _is_sign):
         words = "".join(run)
         if signs:
             parts.append(f'<font name="ZapfDingbats">{words}</font>')
         else:
             parts.append(escape("".join(c if ord(c) in _known() else _UNKNOWN for c in words)))
     return "".join(parts)
+
+
+def _is_sign(character: str) -> bool:
+    """Whether our font lacks a character that the font for signs has, which every reader brings."""
+    if not "\u2701" <= character <= "\u27be" or ord(character) in _known():
+        return False
+    return len(character.encode("zapfdingbats", "ignore")) == 1
 
 
 @lru_cache(maxsize=1)

@@ -19,8 +19,9 @@ from pages.elements.exports.exhibit import Exhibit, Provenance
 from pages.elements.exports.workbook import provenance_table
 
 _NAMED = re.compile(r'(?<=\bid=")(?=[^"]+")|(?<=url\(#)|(?<=href="#)')
-_FACES = re.compile(r"<style>.*?</style>", re.DOTALL)
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
+FACES = re.compile(r"<style>.*?</style>", re.DOTALL)
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
+"""What a file may load: nothing but what is in it."""
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1B2430;--soft:#55606C;--rule:#D5DBE1;--paper:#FFF;--link:#1B3B5F}
 @media (prefers-color-scheme:dark){
@@ -41,13 +42,14 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;
 border-top:1.5px solid var(--ink);border-bottom:1.5px solid var(--ink)}
 caption{text-align:left;font-weight:600;padding:0 0 .4rem}
 th,td{padding:.2rem .5rem;text-align:center;vertical-align:top;font-weight:400;min-width:5rem}
+th:first-child{min-width:9rem}
 thead th{border-bottom:1px solid var(--ink);font-weight:600;vertical-align:bottom}
 @media print{
 :root{color-scheme:light;--ink:#1B2430;--soft:#55606C;--rule:#D5DBE1;--paper:#FFF;--link:#1B2430}
 @page{size:A4;margin:18mm}
 body{font-size:9.5pt}main{max-width:none;padding:0}nav{display:none}
-h2{break-after:avoid}figure,tr{break-inside:avoid}figure,.wide{overflow:visible}
-figure svg{min-width:0}thead{display:table-header-group}}
+h2,h2+p{break-after:avoid}figure,tr{break-inside:avoid}figure,.wide{overflow:visible}
+figure svg{min-width:0;width:auto;max-width:100%;max-height:235mm}thead{display:table-header-group}}
 """
 
 
@@ -156,26 +158,26 @@ def as_html(report: Report) -> bytes:
     heads = [part.text for part in parts if part.kind == "head"]
     contents = "".join(f'<li><a href="#s{i}">{_text(t)}</a></li>' for i, t in enumerate(heads, 1))
     body = "".join(_html_parts(parts))
-    faces = found[0] if (found := _FACES.search(body)) else ""
+    faces = found[0] if (found := FACES.search(body)) else ""
     return "".join(
         (
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width,initial-scale=1">',
             f"<title>{_text(report.title)}</title>{faces}<style>{_STYLE}</style></head><body><main>",
             f'<h1>{_text(report.title)}</h1><nav aria-label="Contents"><ol>{contents}</ol></nav>',
-            _FACES.sub("", body),
+            FACES.sub("", body),
             f'<footer><p class="note">{_text(report.footer)}</p></footer></main></body></html>',
         )
     ).encode()
 
 
 def _html_parts(parts: Sequence[Block]) -> Iterator[str]:
-    n = 0
+    n, head = 0, ""
     for part in parts:
         if part.kind == "head":
-            n += 1
-            yield f'<h2 id="s{n}">{_text(part.text)}</h2>'
+            n, head = n + 1, part.text
+            yield f'<h2 id="s{n}">{_text(head)}</h2>'
         elif part.kind == "text":
             yield f"<p>{_text(part.text)}</p>"
         elif part.kind == "note":
@@ -184,16 +186,17 @@ def _html_parts(parts: Sequence[Block]) -> Iterator[str]:
             tag = "ul" if part.kind == "items" else "ol"
             yield f"<{tag}>{''.join(f'<li>{_text(item)}</li>' for item in part.items)}</{tag}>"
         elif part.exhibit is not None:
-            yield f"<figure>{_inline(part.exhibit, part.text, f'f{n}-')}</figure>"
+            yield f"<figure tabindex='0'>{inline(part.exhibit, part.text, f'f{n}-')}</figure>"
         elif part.table is not None:
-            name = _text(part.text or "Table")
+            # Every region of a page needs a name of its own.
+            name = _text(f"{head}: {part.text or 'table'}")
             made = document.as_html(part.table, part.text)
             yield f'<div class="wide" role="region" tabindex="0" aria-label="{name}">{made}</div>'
 
 
-def _inline(exhibit: Exhibit, name: str, mark: str) -> str:
+def inline(exhibit: Exhibit, name: str, mark: str, style: figure.Style = figure.TWO_COLUMN) -> str:
     """Return a figure as SVG whose names meet no other's in the same file."""
-    svg = figure.as_svg(exhibit, figure.TWO_COLUMN).decode()
+    svg = figure.as_svg(exhibit, style).decode()
     head, faces, drawing = svg.partition("</style>")
     # The file of the fonts holds no name, and is long.
     drawing = _NAMED.sub(mark, drawing)
@@ -216,7 +219,7 @@ def as_docx(report: Report) -> bytes:
         if part.kind == "head":
             document.add_head(made, part.text)
         elif part.kind == "text":
-            document.add_text(made, part.text)
+            document.add_text(made, part.text, with_next=True)
         elif part.kind == "note":
             document.add_text(made, part.text, size=7.5)
         elif part.kind in ("items", "numbered"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +16,26 @@ import pandas as pd
 from data.exporting.templates import zipped
 from pages.elements.charts.placement import push_apart
 from pages.elements.charts.theme import MARK, palette
+from pages.elements.exports import document
+from pages.elements.exports.document import AUTHOR, writable
 from pages.elements.exports.exhibit import Exhibit, Series
+from pages.elements.exports.texts import measure
 
 if TYPE_CHECKING:
     from pptx.chart.chart import Chart
     from pptx.presentation import Presentation
     from pptx.slide import Slide as PptxSlide
 
-AUTHOR = "MRD Cohort Explorer"
 _MADE = datetime.datetime(2020, 1, 1)
 # On every machine, or with a twin of the same widths there.
 _FONT = "Arial"
 _INK, _SOFT, _RULE = "1B2430", "55606C", "B6BEC7"
 _WIDTH, _HEIGHT, _MARGIN = 13.333, 7.5, 0.55  # inches
-_PLOT_LEFT, _PLOT_RIGHT, _PLOT_TOP = 2.05, 10.35, 2.1
-_ROW = 0.3
+_PLOT_LEFT, _PLOT_RIGHT, _PLOT_TOP = 2.7, 10.35, 2.1
 _FOOT = 6.86
 _MOST_ROWS = 12
+_WIDER = 1.1  # Arial than our font
+_LONGEST_FOOT = 480  # characters in three lines; the notes hold all of it
 _SYMBOLS = {
     "circle": "circle", "diamond": "diamond", "triangle-up": "triangle", "square": "square",
     "x": "x", "cross": "plus",
@@ -69,7 +73,8 @@ def deck(slides: Sequence[Slide]) -> bytes:
         _add(shown, slide)
     properties = shown.core_properties
     properties.author = properties.last_modified_by = AUTHOR
-    properties.title, properties.comments = slides[0].title if slides else "", ""
+    properties.title = writable(slides[0].title)[:255] if slides else ""
+    properties.comments = ""
     properties.created = properties.modified = _MADE
     written = io.BytesIO()
     shown.save(written)
@@ -80,7 +85,8 @@ def deck(slides: Sequence[Slide]) -> bytes:
 def _add(shown: Presentation, slide: Slide) -> None:
     made = shown.slides.add_slide(shown.slide_layouts[5])  # 'Title Only'
     _place_title(made, slide.title)
-    _text(made, slide.message, 24, (_MARGIN, 1.05, _WIDTH - 2 * _MARGIN, 0.9))
+    said, size = _fitted(slide.message, (24, 2), (20, 3))
+    _text(made, said, size, (_MARGIN, 1.05, _WIDTH - 2 * _MARGIN, 1.0), name="Message")
     exhibit = slide.exhibit
     if exhibit.chart == "curves" and exhibit.series:
         _curves(made, exhibit)
@@ -91,8 +97,9 @@ def _add(shown: Presentation, slide: Slide) -> None:
     elif exhibit.spec is not None:
         _picture(made, exhibit)
     foot = (_MARGIN, _FOOT, _WIDTH - 2 * _MARGIN, 0.5)
-    _text(made, exhibit.provenance.footnote, 10, foot, colour=_SOFT)
-    made.notes_slide.notes_text_frame.text = _notes(exhibit)
+    _text(made, _cut(exhibit.provenance.footnote, _LONGEST_FOOT), 10, foot, colour=_SOFT,
+          name="Footnote")  # fmt: skip
+    made.notes_slide.notes_text_frame.text = writable(_notes(exhibit))
 
 
 def _notes(exhibit: Exhibit) -> str:
@@ -114,7 +121,26 @@ def _place_title(made: PptxSlide, title: str) -> None:
     assert shape is not None
     shape.left, shape.top = Inches(_MARGIN), Inches(0.35)
     shape.width, shape.height = Inches(_WIDTH - 2 * _MARGIN), Inches(0.7)
-    _write(shape.text_frame, title, 30, bold=True)
+    said, size = _fitted(title, (30, 1), (24, 1), (20, 1))
+    _write(shape.text_frame, said, size, bold=True)
+
+
+def _fitted(
+    text: str, *sizes: tuple[float, int], inches: float = _WIDTH - 2 * _MARGIN
+) -> tuple[str, float]:
+    """Return a text, cut if it must be, and the first size at which its lines are so many at most."""
+    line = " ".join(text.split())
+    long = _WIDER * measure(600)(line)
+    for size, lines in sizes:
+        # Words that do not fit leave room at the ends of lines.
+        room = inches * 72 / size * (1 if lines == 1 else 0.93 * lines)
+        if long <= room:
+            return line, size
+    return _cut(line, int(len(line) * room / long)), size
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def _text(
@@ -131,7 +157,7 @@ def _text(
 
     shape = made.shapes.add_textbox(*(Inches(each) for each in box))
     if name:
-        shape.name = name
+        shape.name = _cut(writable(name), 200)
     _write(shape.text_frame, text, size, colour=colour, align=align)
 
 
@@ -153,8 +179,7 @@ def _write(
     paragraph = frame.paragraphs[0]
     paragraph.alignment = getattr(PP_ALIGN, align)
     run = paragraph.add_run()
-    # Control characters cannot stand in XML.
-    run.text = "".join(c if c.isprintable() else " " for c in text)
+    run.text = re.sub(r"[\t\r\n]+", " ", writable(text))
     run.font.size, run.font.bold, run.font.name = Pt(size), bold, _FONT
     run.font.color.rgb = RGBColor.from_string(colour)
 
@@ -184,7 +209,7 @@ def _curves(made: PptxSlide, exhibit: Exhibit) -> None:
     data = XyChartData(number_format="General")
     for name, points, _ in drawn:
         _fill(data, name, points)
-    top = _FOOT - 0.15 - _ROW * (len(exhibit.series) + 1)
+    top = _FOOT - 0.15 - _row_height(exhibit) * (len(exhibit.series) + 1)
     chart = _chart(made, data, exhibit, top)
     for plotted, (_, _, look) in zip(chart.plots[0].series, drawn, strict=True):
         look(plotted)
@@ -206,7 +231,7 @@ def _rates(made: PptxSlide, exhibit: Exhibit) -> None:
     ]
     for series, points in zip(exhibit.series, shifted, strict=True):
         _fill(data, series.name, points.dropna(subset="value")[["time", "value"]])
-    top = _FOOT - 0.15 - _ROW * (len(exhibit.series) + 1)
+    top = _FOOT - 0.15 - _row_height(exhibit) * (len(exhibit.series) + 1)
     chart = _chart(made, data, exhibit, top)
     for drawn, series, points in zip(chart.plots[0].series, exhibit.series, shifted, strict=True):
         _marks(drawn, _colour(series), _SYMBOLS[series.style.shape], 11)
@@ -236,7 +261,7 @@ def _steps(points: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _fill(data: Any, name: str, points: pd.DataFrame) -> None:
-    series = data.add_series(name)
+    series = data.add_series(writable(name))
     for time, value in points.itertuples(index=False):
         series.add_data_point(round(float(time), 6), round(float(value), 6))
 
@@ -256,8 +281,8 @@ def _chart(made: PptxSlide, data: Any, exhibit: Exhibit, bottom: float) -> Chart
     frame = made.shapes.add_chart(
         XL_CHART_TYPE.XY_SCATTER_LINES_NO_MARKERS, *(Inches(each) for each in box), data
     )
-    frame.name = exhibit.title[:200]
-    frame._element._nvXxPr.cNvPr.set("descr", exhibit.alt or exhibit.message)
+    frame.name = _cut(writable(exhibit.title), 200)
+    frame._element._nvXxPr.cNvPr.set("descr", writable(exhibit.alt or exhibit.message))
     chart: Chart = frame.chart
     chart.part.chart_workbook.update_from_xlsx_blob(_plain_workbook(data))
     chart.has_legend = chart.has_title = False
@@ -403,6 +428,16 @@ def _error_bars(drawn: Any, points: pd.DataFrame, colour: str) -> None:
 # What stands around a chart
 
 
+def _row_height(exhibit: Exhibit) -> float:
+    """Return the height of a row of counts: many groups would leave the plot no room."""
+    return 0.3 if len(exhibit.series) < 6 else 0.24
+
+
+def _within(text: str, inches: float, size: float) -> tuple[str, float]:
+    """Return a name on one line: in a smaller size if it is long, cut if it is longer."""
+    return _fitted(text, (size, 1), (0.85 * size, 1), inches=inches)
+
+
 def _end_labels(
     made: PptxSlide, exhibit: Exhibit, ends: Sequence[float | None], bottom: float
 ) -> None:
@@ -410,14 +445,15 @@ def _end_labels(
     top = _PLOT_TOP + 0.1
     base = bottom - (0.75 if exhibit.chart == "curves" else 0.1)
     height = base - top
+    size = 16 if 0.4 * len(exhibit.series) <= height else 12
     named = [(s, end) for s, end in zip(exhibit.series, ends, strict=True) if end is not None]
-    gap = 100 * 0.5 / height
+    gap = 100 * 1.5 * size / 72 / height
     places = push_apart([end for _, end in named], gap, 3, 100)
     for (series, _), place in zip(named, places, strict=True):
-        y = base - height * place / 100 - 0.2
-        text = f"{MARK[series.style.shape]} {series.name}"
-        _text(made, text, 16, (_PLOT_RIGHT + 0.12, y, _WIDTH - _PLOT_RIGHT - 0.4, 0.5),
-              colour=_colour(series), name=f"Name of {series.short}"[:200])  # fmt: skip
+        high, width = 1.3 * size / 72, _WIDTH - _PLOT_RIGHT - 0.4
+        text, fitted = _within(f"{MARK[series.style.shape]} {series.name}", width, size)
+        box = (_PLOT_RIGHT + 0.12, base - height * place / 100 - high / 2, width, high)
+        _text(made, text, fitted, box, colour=_colour(series), name=f"Name of {series.short}")
 
 
 def _inside(made: PptxSlide, notes: Sequence[str], bottom: float) -> None:
@@ -438,9 +474,10 @@ def _counts(made: PptxSlide, exhibit: Exhibit, top: float) -> None:
     step = span / max(len(ticks) - 1, 1) if exhibit.chart == "curves" else span / len(ticks)
     first = _PLOT_LEFT - (step / 2 if exhibit.chart == "curves" else 0)
     rows, columns = len(exhibit.series) + 1, len(ticks) + 1
-    box = (_MARGIN, top, first + step * len(ticks) - _MARGIN, _ROW * rows)
+    high = _row_height(exhibit)
+    box = (_MARGIN, top, first + step * len(ticks) - _MARGIN, high * rows)
     shape = made.shapes.add_table(rows, columns, *(Inches(each) for each in box))
-    shape.name = exhibit.counted
+    shape.name = writable(exhibit.counted)
     table = shape.table
     _bare(shape)
     table.columns[0].width = Inches(first - _MARGIN)
@@ -450,18 +487,15 @@ def _counts(made: PptxSlide, exhibit: Exhibit, top: float) -> None:
         exhibit.counted,
         *(exhibit.ticks.values() if exhibit.chart == "rates" else [""] * len(ticks)),
     ]
-    _row(table, 0, heads, _SOFT)
-    for i, series in enumerate(exhibit.series, start=1):
-        _row(table, i, [series.short, *series.counts], _INK)
-        _cell(table.cell(i, 0), series.short, 13, _colour(series), "LEFT")
-
-
-def _row(table: Any, row: int, texts: Sequence[str], colour: str) -> None:
-    from pptx.util import Inches
-
-    table.rows[row].height = Inches(_ROW)
-    for column, text in enumerate(texts):
-        _cell(table.cell(row, column), text, 13, colour, "CENTER" if column else "LEFT")
+    colours = [_SOFT, *(_colour(series) for series in exhibit.series)]
+    counted = [heads, *([series.short, *series.counts] for series in exhibit.series)]
+    size = 13 if high >= 0.3 else 11
+    for i, (colour, texts) in enumerate(zip(colours, counted, strict=True)):
+        table.rows[i].height = Inches(high)
+        name, fitted = _within(texts[0], first - _MARGIN, size)
+        _cell(table.cell(i, 0), name, fitted, colour, "LEFT")
+        for j, text in enumerate(texts[1:], start=1):
+            _cell(table.cell(i, j), text, size, _INK if i else _SOFT, "CENTER")
 
 
 def _cell(cell: Any, text: str, size: float, colour: str, align: str) -> None:
@@ -490,33 +524,21 @@ def _table(made: PptxSlide, name: str, frame: pd.DataFrame) -> None:
     row_height = min(0.42, (_FOOT - 0.45 - top) / rows)
     box = (_MARGIN, top, width, row_height * rows)
     shape = made.shapes.add_table(rows, columns, *(Inches(each) for each in box))
-    shape.name = name
+    shape.name = _cut(writable(name), 200)
     _bare(shape)
-    texts = [list(map(str, frame.columns)), *kept.astype(object).values.tolist()]
-    widths = [max(4, *(len(str(row[i])) for row in texts)) for i in range(columns)]
+    texts = document.rows(kept)
+    widths = [max(4, *(len(row[i]) for row in texts)) for i in range(columns)]
     size = 14 if row_height >= 0.36 and sum(widths) < 110 else 12
     for i, column in enumerate(shape.table.columns):
         column.width = Inches(width * min(widths[i], 40) / sum(min(w, 40) for w in widths))
     for i, row in enumerate(texts):
         shape.table.rows[i].height = Inches(row_height)
-        for j, value in enumerate(row):
-            text = "" if pd.isna(value) else _without_markdown(str(value))
-            _cell(
-                shape.table.cell(i, j),
-                text,
-                size,
-                _INK if i else _SOFT,
-                "LEFT" if j == 0 else "CENTER",
-            )
+        for j, text in enumerate(row):
+            align = "CENTER" if j else "LEFT"
+            _cell(shape.table.cell(i, j), text, size, _INK if i else _SOFT, align)
     if len(frame) > len(kept):
         more = f"{len(frame) - len(kept)} more rows in the table of the page."
         _text(made, more, 12, (_MARGIN, _FOOT - 0.35, width, 0.3), colour=_SOFT)
-
-
-def _without_markdown(text: str) -> str:
-    from pages.elements.exports.document import plain_text
-
-    return plain_text(text)
 
 
 def _picture(made: PptxSlide, exhibit: Exhibit) -> None:
@@ -524,11 +546,11 @@ def _picture(made: PptxSlide, exhibit: Exhibit) -> None:
 
     from pages.elements.exports import figure
 
-    picture = figure.as_png(exhibit, figure.SLIDE, 200)
+    picture = figure.as_png(replace(exhibit, title=""), figure.SLIDE, 200)
     shape = made.shapes.add_picture(io.BytesIO(picture), Inches(_MARGIN), Inches(_PLOT_TOP))
     scale = min(
         Inches(_WIDTH - 2 * _MARGIN) / shape.width, Inches(_FOOT - 0.1 - _PLOT_TOP) / shape.height
     )
     shape.width, shape.height = int(shape.width * scale), int(shape.height * scale)
     shape.left = (Inches(_WIDTH) - shape.width) // 2
-    shape._element._nvXxPr.cNvPr.set("descr", exhibit.alt or exhibit.message)
+    shape._element._nvXxPr.cNvPr.set("descr", writable(exhibit.alt or exhibit.message))

@@ -16,13 +16,12 @@ import pandas as pd
 from data.exporting.table import defused
 from data.exporting.templates import zipped
 from data.variables import Dictionary
-from pages.elements.exports.document import writable
+from pages.elements.exports.document import AUTHOR, writable
 from pages.elements.exports.exhibit import Provenance
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
-AUTHOR = "MRD Cohort Explorer"
 _MADE = datetime.datetime(2020, 1, 1)
 _NOT_IN_A_NAME = re.compile(r"[\[\]:*?/\\']")
 _WIDEST = 48

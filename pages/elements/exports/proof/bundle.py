@@ -63,11 +63,10 @@ def _numbers(exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
     data: dict[str, bytes] = {}
     names: dict[bytes, str] = {}
     proofs, left = [], []
-    for key, proof in _once(exhibits):
+    for key, proof, rows in _once(exhibits):
         if proof.kind == NOT_RECOMPUTED:
             left.append({"exhibit": key, **proof.options})
             continue
-        rows = _csv(proof.rows)
         name = names.setdefault(rows, f"data/{len(names) + 1:02d}.csv")
         data[name] = rows
         proofs.append(
@@ -85,16 +84,19 @@ def _numbers(exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
     }
 
 
-def _once(exhibits: Iterable[Exhibit]) -> Iterator[tuple[str, Proof]]:
-    """Yield each computation with the key of the first exhibit that has it."""
-    seen: set[str] = set()
+def _once(exhibits: Iterable[Exhibit]) -> Iterator[tuple[str, Proof, bytes]]:
+    """Yield each computation with the key of the first exhibit that has it, and its rows as a file."""
+    seen: set[tuple[str, bytes]] = set()
+    written: dict[int, bytes] = {}
     for exhibit in exhibits:
         for proof in exhibit.proofs:
-            same = json.dumps([proof.kind, proof.options, proof.expected], default=str)
-            same += hashlib.sha256(_csv(proof.rows)).hexdigest()
+            # Many computations share one frame, which may hold a million patients.
+            if (rows := written.get(id(proof.rows))) is None:
+                rows = written[id(proof.rows)] = _csv(proof.rows)
+            same = json.dumps([proof.kind, proof.options, proof.expected]), rows
             if same not in seen:
                 seen.add(same)
-                yield exhibit.key, proof
+                yield exhibit.key, proof, rows
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

@@ -1,9 +1,9 @@
 """Recompute the numbers of a figure from the data beside this file, and say where they agree.
 
 Run it in the unpacked folder: `python check.py`. Needs numpy, pandas and scipy, as requirements.txt pins
-them; the statistics are in the folder `analytics`. What is simple is computed a second time by hand, in a few
-lines of plain Python that share nothing with that folder. The product takes the names of the numbers from
-here too, so that both sides write one list.
+them; the statistics are in the folder `analytics`. What is simple is computed a second time by hand, in
+plain Python that shares nothing with that folder. The product takes the names of the numbers from here, so
+that both sides write one list.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def of_curves(km: Any, milestones: list[float], coded: Coded = same) -> Lines:
 def _differences(found: pd.DataFrame, order: list[str]) -> Lines:
     """Return the second group less the first, whichever of the two stands first in the result."""
     if order[0] > order[1]:
-        found = found.assign(difference=-found["difference"], low=-found["high"], high=-found["low"])
+        found = found.assign(
+            difference=-found["difference"], low=-found["high"], high=-found["low"]
+        )
     limits = {"low": "low", "high": "high"}
     return lines(found, "difference, day {time:g}", difference="difference", **limits, p="p_value")
 
@@ -371,9 +373,7 @@ def of_weighted_ratio(fit: Any, test: str) -> Numbers:
 
 
 def _weighted_curves(rows: pd.DataFrame, options: Options, when: str) -> Lines:
-    km = weighted_kaplan_meier(
-        rows, time="time", event="event", weights=rows["weight"], by="group"
-    )
+    km = weighted_kaplan_meier(rows, time="time", event="event", weights=rows["weight"], by="group")
     return of_weighted_curves(km, options["milestones"], when)
 
 
@@ -603,7 +603,8 @@ def _shown(numbers: Numbers) -> str:
 
 def _worded(line: str, labels: Mapping[str, str]) -> str:
     return ", ".join(
-        " ".join(labels.get(word, word) for word in _words(part, labels)) for part in line.split(", ")
+        " ".join(labels.get(word, word) for word in _words(part, labels))
+        for part in line.split(", ")
     )
 
 
@@ -631,7 +632,9 @@ def compared(proof: Mapping[str, Any], rows: pd.DataFrame) -> tuple[int, int]:
               f"computed {_shown(first)}: {said}{by_hand}")  # fmt: skip
         for key, ok in zip(numbers, good, strict=True):
             if not ok and len(numbers) > 6:
-                print(f"    {key}: expected {numbers[key]}, computed {first[key]}, by hand {twice.get(key)}")
+                print(
+                    f"    {key}: expected {numbers[key]}, computed {first[key]}, by hand {twice.get(key)}"
+                )
     return n, n_agree
 
 
@@ -664,4 +667,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    # Labels may have signs that a terminal lacks.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(main(Path(__file__).resolve().parent))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ def _forward(lines: Lines) -> Lines:
     if len(means) != 2:
         # Of more groups the page shows the means alone.
         return means
-    (name, found), = (pair for pair in lines.items() if " less " in pair[0])
+    ((name, found),) = (pair for pair in lines.items() if " less " in pair[0])
     if name.startswith("g01 less"):
         low, high = found["high"], found["low"]
         found = {"difference": _minus(found["difference"]), "low": _minus(low), "high": _minus(high),
@@ -188,17 +188,19 @@ def left_out_proofs(chosen: LeftOut | None, kept: pd.DataFrame) -> tuple[Proof, 
                   landmark=number(chosen.at)),)  # fmt: skip
 
 
-def follow_up_proofs(found: FollowUp, table: pd.DataFrame, minimum: int = 0) -> tuple[Proof, ...]:
+def follow_up_proofs(
+    found: FollowUp, table: pd.DataFrame | None, minimum: int = 0
+) -> tuple[Proof, ...]:
     """Return what repeats the median follow-up.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Event table of the endpoint, as `data.queries.events` counts it.
+    table : pandas.DataFrame or None
+        As `answers.rows.followed` returns it; None where single patients are not shown.
     minimum : int
-        Smallest count that the study shows; with one no rows are given.
+        Smallest count that the study shows.
     """
-    if minimum:
+    if table is None:
         return withheld("Median follow-up", minimum)
     if table.empty:
         return ()
@@ -213,18 +215,27 @@ def follow_up_proofs(found: FollowUp, table: pd.DataFrame, minimum: int = 0) -> 
 _SIDES = {False: FIRST, True: "g02"}
 
 
+ANALYSES = ("naive", "landmark", "simon_makuch", "dependent")
+"""The four analyses of the transplant."""
+
+
 def transplant_proofs(
-    answer: Transplant, rows: pd.DataFrame | None, milestones: Sequence[int]
+    answer: Transplant,
+    rows: pd.DataFrame | None,
+    milestones: Sequence[int],
+    analyses: Collection[str] = ANALYSES,
 ) -> tuple[Proof, ...]:
-    """Return what repeats the four analyses of the transplant.
+    """Return what repeats the analyses of the transplant.
 
     Parameters
     ----------
     rows : pandas.DataFrame or None
         As `answers.rows.transplant` returns them; None where single patients are not shown.
+    analyses : collection of str
+        Which of `ANALYSES` a figure shows.
     """
     if rows is None:
-        return withheld("The four analyses of the transplant", answer.minimum)
+        return withheld("The analyses of the transplant", answer.minimum)
     days = later(milestones, None)
     ever = _sided(rows, rows["switch"].notna())
     chosen = landmark(rows, time="time", event="event", switch="switch", known_day="known_day",
@@ -233,14 +244,19 @@ def transplant_proofs(
     after = later(milestones, answer.chosen.at)
     moving = rows_at_risk(rows).rename(columns={"stop": "time"})
     dependent = _sided(moving, moving[SWITCHED])
-    return (
-        *_compared(answer.naive, "Ever against never transplanted", ever, days),
-        *left_out_proofs(answer.chosen, chosen.frame),
-        *_compared(answer.landmark, "By the group at the landmark", by_then, after),
-        *_simon_makuch(answer, chosen.frame, after),
-        *_compared(answer.dependent, "From the day of the transplant on", dependent, []),
-        *_adjusted(answer.adjusted, moving),
-    )
+    left_out = left_out_proofs(answer.chosen, chosen.frame)
+    found = {
+        "naive": _compared(answer.naive, "Ever against never transplanted", ever, days),
+        "landmark": (
+            *left_out, *_compared(answer.landmark, "By the group at the landmark", by_then, after),
+        ),
+        "simon_makuch": (*left_out, *_simon_makuch(answer, chosen.frame, after)),
+        "dependent": (
+            *_compared(answer.dependent, "From the day of the transplant on", dependent, []),
+            *_adjusted(answer.adjusted, moving),
+        ),
+    }  # fmt: skip
+    return tuple(each for name in ANALYSES if name in analyses for each in found[name])
 
 
 def _sided(rows: pd.DataFrame, switched: pd.Series) -> pd.DataFrame:
@@ -317,9 +333,14 @@ def transplanted_proofs(
     compared = [s for s in (status.compared if status else ()) if s in answer.statuses]
     by_status = [((r, s), shares[r, s]) for r in ("", *answer.risks) for s in compared]
     by_risk = [((s, r), shares[r, s]) for s in ("", *answer.statuses) for r in answer.risks]
+    tests = [
+        # With a minimum no test may also mean one that would tell a count.
+        {at: p for at, p in of.items() if p is not None or not minimum}
+        for of in (answer.by_status, answer.by_risk)
+    ]
     made = [
-        *rate_proof("Transplanted by MRD status", by_status, answer.by_status),
-        *rate_proof("Transplanted by risk group", by_risk, answer.by_risk),
+        *rate_proof("Transplanted by MRD status", by_status, tests[0]),
+        *rate_proof("Transplanted by risk group", by_risk, tests[1]),
         *rate_proof("Transplanted in all", [(("", ""), shares["", ""])], {}),
     ]
     if answer.incidence is None:
@@ -341,4 +362,6 @@ def _from_curve(curve: pd.DataFrame) -> pd.DataFrame:
     exits = at_risk - np.append(at_risk[1:], 0)
     table = pd.DataFrame({"time": wide.index, "n_event": wide.get(1, 0).to_numpy()})
     table["n_competing"] = wide[2].to_numpy() if 2 in wide else 0
-    return expanded(table.assign(n_censored=exits - table["n_event"] - table["n_competing"]), None, {})
+    return expanded(
+        table.assign(n_censored=exits - table["n_event"] - table["n_competing"]), None, {}
+    )

@@ -11,7 +11,7 @@ import pandas as pd
 from pages.elements.exports.exhibit import Proof
 from pages.elements.exports.proof.check import Lines
 
-NOT_RECOMPUTED = "not recomputed"
+NOT_RECOMPUTED = "not_recomputed"
 """Kind of a proof that says only what is not recomputed, and why."""
 
 FIRST = "g01"
@@ -48,12 +48,23 @@ def shuffled(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def proof(
-    kind: str, title: str, rows: pd.DataFrame, expected: Lines, labels: Mapping[str, str], **options: Any
+    kind: str,
+    title: str,
+    rows: pd.DataFrame,
+    expected: Lines,
+    labels: Mapping[str, str],
+    **options: Any,
 ) -> Proof:
     """Return a computation with its words; text columns are named, so that codes are read as texts."""
     texts = [name for name in rows if rows[name].dtype == object]
-    whole = {"title": title, "labels": dict(labels), "texts": texts, **options}
+    said = {code: _printed(label) for code, label in labels.items()}
+    whole = {"title": _printed(title), "labels": said, "texts": texts, **options}
     return Proof(kind=kind, rows=rows, options=whole, expected=expected)
+
+
+def _printed(text: str) -> str:
+    # A terminal obeys what it is sent.
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def not_recomputed(what: str, why: str) -> Proof:
@@ -65,7 +76,9 @@ def not_recomputed(what: str, why: str) -> Proof:
 
 def withheld(what: str, minimum: int) -> tuple[Proof, ...]:
     """Return the one proof of a study that shows no rows of single patients."""
-    return (not_recomputed(what, f"counts under {minimum} are not shown, and so no rows are given"),)
+    return (
+        not_recomputed(what, f"counts under {minimum} are not shown, and so no rows are given"),
+    )
 
 
 def later(days: Sequence[int], start: float | None) -> list[int]:

@@ -43,34 +43,49 @@ def cox_proofs(answer: CoxModels, fits: Fits | None, minimum: int = 0) -> tuple[
     names = codes(fits.names, "x")
     labels = {names[v.name]: v.label for v in fits.kept}
     rows, levels = _covariates(fits, names, labels)
-    moved = _moved(rows, names[fits.moving]) if fits.moving else rows
-    rows = shuffled(rows.drop(columns=_MOVED))
+    moved = _moved(rows, names[fits.moving]) if fits.moving else rows.drop(columns=_MOVED)
+    rows = rows.drop(columns=_MOVED)
+    said = {"labels": labels, "levels": levels}
+    moving = [names[fits.moving]] if fits.moving else []
+    return (
+        _together(answer, names, fits, moved, said),
+        *_alone(answer, names, fits, rows, [n for n in names.values() if n not in moving], said),
+        *_alone(answer, names, fits, moved, moving, said),
+    )
+
+
+def _together(
+    answer: CoxModels,
+    names: Mapping[str, str],
+    fits: Fits,
+    rows: pd.DataFrame,
+    said: Mapping[str, Any],
+) -> Proof:
+    """Return the model of all covariates together, plain and penalised where it was asked for."""
     whole = {"events": number(answer.n_event), "likelihood_ratio_p": number(answer.p_value),
              "concordance": number(answer.concordance)}  # fmt: skip
-    together = {"all together": whole, **_ratios(answer, names, fits, "all", "all together")}
-    together |= _proportional(answer, names)
-    moving = names[fits.moving] if fits.moving else None
-    alone = {name: {"covariates": [name], "firth": False, "whole": False} for name in names.values()}
-    models = {"all together": {"covariates": [*names.values()], "firth": False, "whole": True}}
-    if _penalised(answer):
-        models["penalised"] = {"covariates": [*names.values()], "firth": True, "whole": False}
-        together |= _ratios(answer, names, fits, "firth", "penalised")
-    made = [proof("cox", "Cox's model, all together", moved if moving else rows, together, labels,
-                  levels=levels, models=models)]  # fmt: skip
-    one = _ratios(answer, names, fits, "one", "alone")
-    for mine, here in ((rows, [n for n in alone if n != moving]), (moved, [moving] if moving else [])):
-        # Each term has a model of its own, which its lines are named by.
-        lines = {line.replace("alone", f"alone {line[:3]}"): each for line, each in one.items()
-                 if line[:3] in here}  # fmt: skip
-        chosen = {f"alone {name}": alone[name] for name in here}
-        if chosen:
-            made.append(proof("cox", "Cox's models, each covariate alone", mine, lines, labels,
-                              levels=levels, models=chosen))  # fmt: skip
-    return tuple(made)
+    lines = {"all together": whole, **_ratios(answer, names, fits, "all", "all together"),
+             **_proportional(answer, names)}  # fmt: skip
+    model = {"covariates": [*names.values()], "firth": False, "whole": True}
+    models = {"all together": model}
+    if any(each.rows["firth_ratio"].notna().any() for each in answer.covariates):
+        models["penalised"] = {**model, "firth": True, "whole": False}
+        lines |= _ratios(answer, names, fits, "firth", "penalised")
+    return proof("cox", "Cox's model, all together", shuffled(rows), lines, models=models, **said)
 
 
-def _penalised(answer: CoxModels) -> bool:
-    return any(each.rows["firth_ratio"].notna().any() for each in answer.covariates)
+def _alone(
+    answer: CoxModels, names: Mapping[str, str], fits: Fits, rows: pd.DataFrame,
+    covariates: Sequence[str], said: Mapping[str, Any],
+) -> tuple[Proof, ...]:  # fmt: skip
+    """Return a model of each of some covariates, which its lines are named by."""
+    lines = {line.replace("alone", f"alone {line[:3]}"): each
+             for line, each in _ratios(answer, names, fits, "one", "alone").items()
+             if line[:3] in covariates}  # fmt: skip
+    models = {f"alone {name}": {"covariates": [name], "firth": False, "whole": False}
+              for name in covariates}  # fmt: skip
+    title = "Cox's models, each covariate alone"
+    return (proof("cox", title, shuffled(rows), lines, models=models, **said),) if models else ()
 
 
 def _covariates(
@@ -85,7 +100,9 @@ def _covariates(
             of = codes(column.cat.categories, "l")
             column = column.astype("object").map(of).astype("object")
             levels[name] = list(of.values())
-            labels |= {f"{name} {of[v]}": f"{variable.label} {variable.level(str(v)).name}" for v in of}
+            labels |= {
+                f"{name} {of[v]}": f"{variable.label} {variable.level(str(v)).name}" for v in of
+            }
         rows[name] = column
     rows[_MOVED] = fits.frame["_switch"] if fits.moving else np.nan
     return rows, levels
@@ -96,7 +113,7 @@ def _moved(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     known = rows[rows[name].notna()]
     split = counting_process(known, time="time", event="event", switch=_MOVED)
     split[name] = np.where(split["switched"], "l02", "l01").astype("object")
-    return shuffled(split.drop(columns="switched").rename(columns={"stop": "time"}))
+    return split.drop(columns="switched").rename(columns={"stop": "time"})
 
 
 def _ratios(
@@ -106,12 +123,18 @@ def _ratios(
     for each in answer.covariates:
         name = names[each.variable.name]
         column = fits.frame[fits.names[each.variable.name]]
-        of = codes(column.cat.categories, "l") if isinstance(column.dtype, pd.CategoricalDtype) else {}
+        of = (
+            codes(column.cat.categories, "l")
+            if isinstance(column.dtype, pd.CategoricalDtype)
+            else {}
+        )
         for row in each.rows.to_dict("records"):
-            numbers: Numbers = {key: number(row[f"{model}_{key}"]) for key in ("ratio", "low", "high", "p")}
+            numbers: Numbers = {
+                key: number(row[f"{model}_{key}"]) for key in ("ratio", "low", "high", "p")
+            }
             if numbers["ratio"] is not None:
                 term = name if row["level"] is None else f"{name} {of[row['level']]}"
-                found[f"{term}, {said}" if said else term] = numbers
+                found[f"{term}, {said}"] = numbers
     return found
 
 

@@ -42,8 +42,9 @@ def rate_proof(
     """
     open_ = [cell for cell in cells if not _hidden(cell[1])]
     secret = {at for (at, _), rate in cells if _hidden(rate)}
-    places, groups = codes(dict.fromkeys(at for (at, _), _ in cells), "t"), codes(
-        dict.fromkeys(group for (_, group), _ in cells)
+    places, groups = (
+        codes(dict.fromkeys(at for (at, _), _ in cells), "t"),
+        codes(dict.fromkeys(group for (_, group), _ in cells)),
     )
     lines: Lines = {f"{places[at]}, {groups[g]}": check.of_rate(rate) for (at, g), rate in open_}
     for at, p in p_values.items():
@@ -67,7 +68,9 @@ def _hidden(rate: Proportion) -> bool:
 
 def negativity_proofs(answer: Negativity, variables: Dictionary) -> tuple[Proof, ...]:
     """Return what repeats the rates of MRD negativity, their tests and the changes between timepoints."""
-    together = [((str(row["timepoint"]), ""), _rate(row)) for row in answer.everybody.to_dict("records")]
+    together = [
+        ((str(row["timepoint"]), ""), _rate(row)) for row in answer.everybody.to_dict("records")
+    ]
     made = [*rate_proof("MRD negativity of all patients", together, {})]
     for name, block in answer.blocks.items():
         made += _of_block(block, variables, name)
@@ -77,14 +80,18 @@ def negativity_proofs(answer: Negativity, variables: Dictionary) -> tuple[Proof,
 
 
 def _rate(row: Mapping[Any, Any]) -> Proportion:
-    return Proportion(row["negative"], row["evaluable"], row["rate"], row["low"], row["high"], "exact")
+    return Proportion(
+        row["negative"], row["evaluable"], row["rate"], row["low"], row["high"], "exact"
+    )
 
 
 def _of_block(block: Block, variables: Dictionary, name: str) -> tuple[Proof, ...]:
     variable, found = variables[name], dict[tuple[str, str], Proportion]()
     for row in block.rates.to_dict("records"):
         found[str(row["timepoint"]), str(row[name])] = _rate(row)
-    known = {g for (_, g), rate in found.items() if isinstance(rate.total, Hidden) or rate.total > 0}
+    known = {
+        g for (_, g), rate in found.items() if isinstance(rate.total, Hidden) or rate.total > 0
+    }
     groups = [level for level in variable.levels if level.value in known]
     nobody = Proportion(0, 0, None, None, None, "exact")
     places = dict.fromkeys(str(at) for at in block.rates["timepoint"])
@@ -197,7 +204,9 @@ def _table_one_lines(
 ) -> Lines:
     rows = answer.rows
     codes_of = {name: of_levels.get(name, {True: "yes"}) for name in names}
-    level = [codes_of[v].get(level, "") for v, level in zip(rows["variable"], rows["level"], strict=True)]
+    level = [
+        codes_of[v].get(level, "") for v, level in zip(rows["variable"], rows["level"], strict=True)
+    ]
     coded_rows = rows.assign(
         kind=rows["variable"].map(dict(kinds)),
         level=level,
