@@ -35,11 +35,7 @@ class Timepoint:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as its snapshot describes it.
-
-    `remission_is_day_zero` tells that everybody was in remission when time starts: what counts from
-    remission then counts from day 0.
-    """
+    """A study as its snapshot describes it."""
 
     study_id: str
     title: str
@@ -51,7 +47,6 @@ class Study:
     data_cutoff: str | None
     notes: str
     timepoints: tuple[Timepoint, ...]
-    remission_is_day_zero: bool
 
     @property
     def name(self) -> str:
@@ -71,23 +66,25 @@ class Derivability:
         Patients left out, by reason.
     refused_because : str or None
         Why the endpoint is not given at all.
+    from_day_zero : bool
+        Whether everybody's time starts on day 0: also of RFS, where a study brings it so or where all
+        were in remission then.
     """
 
     code: str
     n_usable: int
     excluded: Mapping[str, int]
     refused_because: str | None
+    from_day_zero: bool = False
 
 
 def study(snapshot: Snapshot) -> Study:
     """Return the study of a snapshot."""
     (fields,) = records(snapshot, "SELECT * FROM studies")
     windows = records(snapshot, "SELECT * EXCLUDE (position) FROM timepoints ORDER BY position")
-    (days,) = records(snapshot, "SELECT bool_and(cr_day = 0) AS at_zero FROM outcomes")
     return Study(
         **fields,
         timepoints=tuple(Timepoint(**window) for window in windows),
-        remission_is_day_zero=bool(days["at_zero"]),
     )
 
 
@@ -177,6 +174,7 @@ def derivability(snapshot: Snapshot) -> tuple[Derivability, ...]:
             rows[code]["n_usable"],
             {row["reason"]: row["n"] for row in reasons if row["endpoint"] == code},
             rows[code]["refused_because"],
+            rows[code]["from_day_zero"],
         )
         for code in ENDPOINTS
         if code in rows

@@ -18,7 +18,11 @@ WITH fact AS (
         CASE WHEN last_follow_up_day IS NULL THEN 'last follow-up without a date' END
             AS follow_up_problem,
         coalesce(relapsed, FALSE) AND relapse_day IS NOT NULL AS dated_relapse,
-        coalesce(died, FALSE) AND death_day IS NOT NULL AS dated_death
+        coalesce(died, FALSE) AND death_day IS NOT NULL AS dated_death,
+        -- Without the end of induction only an early relapse or death is taken as the day of failure:
+        -- whoever lives for a year without remission did not fail when dying.
+        CASE WHEN induction_end_day IS NOT NULL OR least(relapse_day, death_day) <= 60
+             THEN least(induction_end_day, relapse_day, death_day) END AS failure_day
     FROM course
 ),
 remission AS (
@@ -51,9 +55,9 @@ derived AS (
     FROM fact
     UNION ALL BY NAME
     -- A patient who never reached remission fails on the day that established it: the end of
-    -- induction, or a relapse or death before that.
+    -- induction, or a relapse or death before that; without that end, a relapse or death by day 60.
     SELECT patient_id, 'EFS' AS endpoint, 0 AS origin_day, allosct, allosct_day,
-        CASE WHEN NOT cr_achieved THEN least(induction_end_day, relapse_day, death_day)
+        CASE WHEN NOT cr_achieved THEN failure_day
              WHEN dated_relapse THEN relapse_day WHEN dated_death THEN death_day
              ELSE last_follow_up_day END AS end_day,
         CASE WHEN NOT cr_achieved THEN 'no remission'
@@ -63,7 +67,7 @@ derived AS (
         CASE WHEN cr_achieved IS NULL AND NOT dated_relapse AND NOT dated_death
                  THEN 'not known whether remission was reached'
              WHEN NOT cr_achieved THEN
-                 CASE WHEN coalesce(induction_end_day, relapse_day, death_day) IS NULL
+                 CASE WHEN failure_day IS NULL
                      THEN 'no remission, and no day on which that was established' END
              WHEN dated_relapse THEN NULL WHEN relapsed THEN relapse_problem
              WHEN dated_death THEN NULL
@@ -133,7 +137,8 @@ WITH counted AS (
         count(*) FILTER (
             excluded_because LIKE 'not known whether %'
             AND (excluded_because NOT LIKE '% remission %' OR endpoint LIKE 'EFS%')
-        ) AS n_unknown
+        ) AS n_unknown,
+        coalesce(bool_and(origin_day = 0) FILTER (excluded_because IS NULL), FALSE) AS from_day_zero
     FROM time_to_event GROUP BY endpoint
 )
 SELECT *,

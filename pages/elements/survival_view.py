@@ -83,16 +83,14 @@ class SurvivalView:
 def read(cohort: Cohort) -> SurvivalView:
     """Return the choices of the link; what it leaves open follows the study."""
     endpoint = cohort.endpoint()
-    groupings = {_NOBODY: "", **_groupings(cohort)}
-    by = cohort.choice("by", groupings, _NOBODY)
-    by2 = cohort.choice("by2", groupings, _NOBODY)
+    offered = {_NOBODY: "", **groupings(cohort)}
+    by = cohort.choice("by", offered, _NOBODY)
+    by2 = cohort.choice("by2", offered, _NOBODY)
     horizon = cohort.choice("horizon", _HORIZONS, _default_horizon(cohort))
     landmark_days = cohort.number("landmark_days")
     return SurvivalView(
         endpoint=endpoint,
-        origin=cohort.study.day_zero_label
-        if cohort.study.remission_is_day_zero or not endpoint.origin
-        else endpoint.origin,
+        origin=cohort.study.day_zero_label if _from_day_zero(cohort, endpoint) else endpoint.origin,
         by=None if by == _NOBODY else cohort.variables[by],
         # It splits the groups of `by`: without them, or by the same again, there is nothing to split.
         by2=None if _NOBODY in (by, by2) or by == by2 else cohort.variables[by2],
@@ -102,6 +100,10 @@ def read(cohort: Cohort) -> SurvivalView:
         unit=cohort.choice("unit", _UNITS, "months"),
         size=cohort.choice("size", _SIZES, "S"),
     )
+
+
+def _from_day_zero(cohort: Cohort, endpoint: Endpoint) -> bool:
+    return not endpoint.origin or access.derivability(cohort.snapshot)[endpoint.code].from_day_zero
 
 
 def _zoom(cohort: Cohort, horizon: int, landmark_days: int) -> tuple[int, int] | None:
@@ -124,7 +126,8 @@ def answer(cohort: Cohort, view: SurvivalView) -> Survival | Incidence:
     )
 
 
-def _groupings(cohort: Cohort) -> dict[str, Variable]:
+def groupings(cohort: Cohort) -> dict[str, Variable]:
+    """Return what curves can be grouped by."""
     # Curves by what became of the patients would only repeat it.
     groupable = cohort.variables.groupable
     return {v.name: v for v in groupable if v.known != "with the outcome"}
@@ -144,7 +147,7 @@ def landmarks(cohort: Cohort, endpoint: Endpoint) -> dict[str, int]:
     already; for the response over all timepoints the last of these; for a transplant its median day
     in the study, from the endpoint's origin.
     """
-    from_day_zero = not endpoint.origin or cohort.study.remission_is_day_zero
+    from_day_zero = _from_day_zero(cohort, endpoint)
     targets = {
         t.variable: t.last_day if from_day_zero else t.target_day for t in cohort.study.timepoints
     }
@@ -162,7 +165,7 @@ def landmarks(cohort: Cohort, endpoint: Endpoint) -> dict[str, int]:
 
 def controls(cohort: Cohort, view: SurvivalView) -> None:
     """Draw endpoint, grouping, time origin and, folded away, what only changes the figure."""
-    groups = {v.name: v.label for v in _groupings(cohort).values()}
+    groups = {v.name: v.label for v in groupings(cohort).values()}
     by = view.by.name if view.by else _NOBODY
     second = {_NOBODY: "Nothing else"} | {k: label for k, label in groups.items() if k != by}
     current = str(view.landmark_days or "")
@@ -449,6 +452,7 @@ def quantity(view: SurvivalView, result: Survival | Incidence) -> str:
 
 
 def groups(result: Survival | Incidence) -> list[Group]:
+    """Return the groups of the figure."""
     if result.by is None:
         return [Group("", "All patients", "All", ALL)]
     looks = tables.looks(result.by)
@@ -458,6 +462,7 @@ def groups(result: Survival | Incidence) -> list[Group]:
 
 
 def notes(result: Survival | Incidence) -> list[str]:
+    """Return what stands inside the figure: the ratio of two groups, and the test."""
     if result.test is None:
         return []
     notes = []
@@ -579,7 +584,7 @@ def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
         parts.append(
             f"curves end where fewer than {k} are at risk; at risk and events by steps of {k}"
         )
-    parts.append("median follow-up, of the whole cohort, by reverse Kaplan–Meier")
+    parts.append("median follow-up by reverse Kaplan–Meier, of everybody with a time to this endpoint")
     if result.test is not None:
         looks = frame.comparison_number(cohort, *view.question.values())
         parts += [tests, f"exploratory, comparison {looks} of this session"]

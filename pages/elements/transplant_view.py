@@ -132,8 +132,8 @@ def read(cohort: Cohort, endpoint: Endpoint) -> TransplantView:
 
 def remission(cohort: Cohort) -> str:
     """Return the day of first remission as it reads after 'from'."""
-    study = cohort.study
-    return study.day_zero_label if study.remission_is_day_zero else ENDPOINTS["RFS"].origin
+    from_day_zero = access.derivability(cohort.snapshot)["RFS"].from_day_zero
+    return cohort.study.day_zero_label if from_day_zero else ENDPOINTS["RFS"].origin
 
 
 def controls(cohort: Cohort, view: TransplantView, result: Transplant) -> None:

@@ -352,3 +352,16 @@ def test_a_column_left_empty_beside_days_says_nothing(made: Made) -> None:
     assert (found["OS"].n_usable, found["OS"].refused_because) == (6, None)
     # No relapse has a day either: nobody knows whether there was any.
     assert found["CIR"].refused_because is not None
+
+
+def test_a_late_death_without_remission_is_not_the_day_of_failure(made: Made) -> None:
+    # Refractory, alive for more than a year: when it was established nobody wrote down.
+    for i in range(10):
+        made.patient(f"well {i}")
+    for name, death in (("late", 500), ("early", 20)):
+        made.patient(
+            name, outcome={"cr_day": None, "death_day": death, "last_follow_up_day": death}
+        )
+    found = outcome(made.publish(), "EFS")
+    assert found["early"] == (20, 1)
+    assert found["late"] == ("no remission, and no day on which that was established",)
