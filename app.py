@@ -9,7 +9,7 @@ from pages.elements import frame, overview_view
 cohort = frame.open_page("Overview")
 endpoint = cohort.endpoint()
 frame.heading(
-    cohort, "Who is in the cohort", endpoint, beside=lambda: overview_view.questions(cohort)
+    cohort, "Who is in the cohort", endpoint, beside=lambda: overview_view.beside_title(cohort)
 )
 with frame.part("The four figures"):
     overview_view.figures(cohort, endpoint)

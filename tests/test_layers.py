@@ -25,6 +25,7 @@ SCREENLESS = (
     "pages/elements/answers/",
     "pages/elements/evidence.py",
     "pages/elements/plain.py",
+    "pages/elements/talk.py",
 )
 ONLY_IN = {
     "streamlit": ("app.py", "pages/"),

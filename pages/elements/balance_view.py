@@ -189,6 +189,7 @@ def balanced_table(
 
 
 def love_rows(cohort: Cohort, answer: Balanced) -> list[dict[str, object]]:
+    """Return the standardised differences of each covariate, before and after."""
     rows = []
     for line in answer.table.to_dict("records"):
         variable = cohort.variables[line["covariate"]]
@@ -212,6 +213,7 @@ def _still_apart(rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def love_alt(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the figure of the differences in words."""
     largest = {
         when: max((abs(v) for r in rows if (v := float(str(r[when]))) == v), default=0.0)
         for when in ("before", "after")

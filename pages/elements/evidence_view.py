@@ -75,6 +75,11 @@ def part(cohort: Cohort) -> str:
     return cohort.choice("part", TITLES, _SURVIVAL)
 
 
+def is_publication(chosen: str) -> bool:
+    """Tell whether a part compares a publication figure by figure."""
+    return chosen in _TABLES
+
+
 def shown(cohort: Cohort, chosen: str) -> Cohort:
     """Return the cohort that a part is about: the publication's, or the one of the sidebar."""
     if chosen not in _TABLES:
@@ -461,9 +466,7 @@ def _regimens(cohort: Cohort) -> None:
         "patients.]]"
     )
     takeaway.menu(cohort, "regimens")
-    st.dataframe(
-        regimen_table(rows), hide_index=True, column_config=dict(tables.REGIMEN_COLUMNS)
-    )
+    st.dataframe(regimen_table(rows), hide_index=True, column_config=dict(tables.REGIMEN_COLUMNS))
 
 
 def regimens() -> tuple[list[dict[Hashable, Any]], dict[str, Any]]:

@@ -104,6 +104,7 @@ def _row(kind: str, label: str, line: Mapping[str, object]) -> dict[str, object]
 
 
 def forest_alt(found: ForestRows, rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the forest in words."""
     n = sum(row["kind"] == "row" for row in rows)
     told = [row for row in rows if row["kind"] == "row" and row["value"] == row["value"]]
     text = f"Hazard ratio of {comparison_view.names(found.comparison)}: {rows[0]['text']} in all patients"

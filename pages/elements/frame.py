@@ -110,7 +110,7 @@ def open_page(name: str, *, stage: bool = False) -> Cohort:
     name : str
         A key of `PAGES`.
     stage : bool
-        Whether it draws its own filters; presenting, it has no menu either.
+        Whether it draws filters and `menu` itself, if at all.
     """
     _configure(name)
     try:
@@ -130,8 +130,7 @@ def open_page(name: str, *, stage: bool = False) -> Cohort:
     cohort.choice("timepoint", {v.name: v for v in variables.timepoints}, "")
     if not stage:
         sidebar.draw(cohort.snapshot, cohort.study, cohort.variables, cohort.view)
-    if not (stage and view.option(link.PRESENT)):
-        _menu(view.with_option(link.PRESENT, None).to_query())
+        menu(view.to_query())
     return cohort
 
 
@@ -199,7 +198,7 @@ def open_administration(name: str) -> None:
         A key of `PAGES`.
     """
     _configure(name)
-    _menu(link.carried())
+    menu(link.carried())
 
 
 def _configure(name: str) -> None:
@@ -212,7 +211,8 @@ def _configure(name: str) -> None:
     link.enter(name)
 
 
-def _menu(query: Mapping[str, list[str]]) -> None:
+def menu(query: Mapping[str, list[str]]) -> None:
+    """Draw the links to all pages, each with the parameters of its address."""
     with st.container(horizontal=True, gap="xxsmall", wrap=False):
         for label in PAGES:
             to_page(label, label, None, query)
@@ -487,16 +487,18 @@ def guard(
 
 @contextmanager
 def part(what: str) -> Iterator[None]:
-    """Let one failing part of a page leave the rest standing.
-
-    The log gets the place of the failure but not its message, which can hold patient values.
-    """
+    """Let one failing part of a page leave the rest standing."""
     try:
         yield
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        _log.error("%s: %s in %s:%s", what, type(error).__name__, place.filename, place.lineno)
+        log_failure(what, error)
         st.error(f"{what} could not be shown. The rest of the page is not affected.")
+
+
+def log_failure(what: str, error: Exception) -> None:
+    """Write where something failed to the log, without the message: it can hold patient values."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    _log.error("%s: %s in %s:%s", what, type(error).__name__, place.filename, place.lineno)
 
 
 def in_plain_words(text: str) -> None:

@@ -189,9 +189,7 @@ def table_title(view: MrdView) -> str:
 
 def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     """Write the rates as the papers' Table 2."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader(table_title(view), anchor=False, width="stretch")
-        takeaway.menu(cohort, "mrd_table")
+    st.subheader(table_title(view), anchor=False)
     shown = tables.negativity(result.everybody, result.blocks, cohort.variables)
     st.table(shown, border="horizontal", hide_index=True)
     below = result.totals[result.totals["status"] == "below LOD"]
@@ -213,9 +211,10 @@ def table(cohort: Cohort, view: MrdView, result: Negativity) -> None:
         text += f" {why}"
     st.markdown(f":small[:gray[{text}]]")
     shown_in = [frame.patients_by(cohort, cohort.variables[name]) for name in result.blocks]
-    frame.show_patients(
-        cohort, {name: group for block in shown_in for name, group in block.items()}
-    )
+    behind = {name: group for block in shown_in for name, group in block.items()}
+    with st.container(horizontal=True):
+        frame.show_patients(cohort, behind)
+        takeaway.menu(cohort, "mrd_table")
 
 
 def sections(cohort: Cohort) -> str:

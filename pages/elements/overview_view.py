@@ -42,6 +42,12 @@ _STATES = {
 _MOST_COLUMNS = 5
 
 
+def beside_title(cohort: Cohort) -> None:
+    """Offer questions and a report."""
+    questions(cohort)
+    takeaway.report(cohort)
+
+
 def questions(cohort: Cohort) -> None:
     """Offer the questions most often asked, of this cohort, each as a link to its answer."""
     # Other choices of this page stay behind: the answer is shown as the question asks.

@@ -126,6 +126,7 @@ def _downloads(cohort: Cohort, rows: pd.DataFrame) -> None:
             label, partial(write, rows), f"{file}.{ending}", mime, icon=":material/download:",
             on_click="ignore",
         )  # fmt: skip
+    takeaway.patients(cohort, rows, f"{file}.xlsx")
 
 
 def _display(cohort: Cohort, rows: pd.DataFrame) -> pd.DataFrame:
@@ -217,18 +218,19 @@ def _walk(cohort: Cohort, patient_id: str) -> None:
 
 def said(story: pd.DataFrame) -> str:
     """Return the outcome and the MRD of a story in a sentence, for those who do not see the figure."""
-    told = [f"{row.text}, {_day(row)}" for row in story.itertuples() if row.kind != "treatment"]
+    told = [f"{row.text}, {day(row)}" for row in story.itertuples() if row.kind != "treatment"]
     return f"Course of one patient. {'; '.join(told)}."
 
 
 def _lines(story: pd.DataFrame) -> str:
     """Return a story as a Markdown list, in the order of time."""
-    lines = (f"- :small[**{_day(row).capitalize()}**: {wording.escape(row.text)}]"
+    lines = (f"- :small[**{day(row).capitalize()}**: {wording.escape(row.text)}]"
              for row in story.itertuples())  # fmt: skip
     return "\n".join(lines)
 
 
-def _day(row: Any) -> str:
+def day(row: Any) -> str:
+    """Return the day of an entry of a course, in words."""
     if row.day != row.day:
         return "day not known"
     span = f"{row.day:.0f}" + (f" to {row.end_day:.0f}" if row.end_day > row.day else "")

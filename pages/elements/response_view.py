@@ -72,7 +72,7 @@ def statuses(result: Negativity) -> pd.DataFrame:
     wide = result.totals.pivot(index="status", columns="timepoint", values="n")
     order = [status for status in COUNTED["all in remission"] if status in wide.index]
     shown = [
-        [_capital(status), *(f"{wide.loc[status, t]}" if wide.loc[status, t] == wide.loc[status, t]
+        [_capital(status), *(f"{wide.loc[status, t]:.0f}" if wide.loc[status, t] == wide.loc[status, t]
                              else "0" for t in result.everybody["timepoint"])]
         for status in order
     ]  # fmt: skip

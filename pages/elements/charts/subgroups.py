@@ -191,7 +191,9 @@ def _draw(
     if start < stop:
         data["intervals"].append({"y": y, "low": start, "high": stop})
     if low <= row["value"] <= high:
-        size = 24 + 8 * math.sqrt(row["n_event"])
+        events = float(row["n_event"])
+        # A hidden count is as good as none: the square shall not tell it.
+        size = 24 + 8 * math.sqrt(0 if math.isnan(events) else events)
         data["values"].append({"y": y, "value": row["value"], "size": size})
     if row["low"] < low:
         data["clipped"].append({"y": y, "value": low, "end": "left"})
