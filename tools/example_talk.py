@@ -29,12 +29,12 @@ SLIDES = (
     (
         "by=mrd_3_months",
         f"{_RFS} MRD at 3 months (as Figure 1B)",
-        "MRD at 3 months: 82% (67–90) against 65% (43–80), a difference not shown (P = 0.08)",
+        "MRD at 3 months: 2-year RFS 82% (67–90) or 65% (43–80), no difference shown",
     ),
     (
         "by=mrd_6_months",
         f"{_RFS} MRD at 6 months (as Figure 1C)",
-        "MRD at 6 months: only 14 of 83 are positive, with 62% (27–84) against 82% (68–90)",
+        "MRD at 6 months: 2-year RFS 82% (68–90), or 62% (27–84) in the 14 positive",
     ),
     (
         "ph_status=negative&risk_group=standard&by=mrd_after_cycle_1",
@@ -49,17 +49,17 @@ SLIDES = (
     (
         f"{_HIGH}&by=mrd_dynamics",
         f"{_RFS} MRD dynamics (as Figure 3)",
-        "High risk: no event in 9 early responders, 4 in 9 late ones, 4 in 14 non-responders",
+        "High risk: no event in 9 early responders, 4 in 9 late, 4 in 14 non-responders",
     ),
     (
         f"{_HIGH}&mrd_after_cycle_1=positive&{_POSITIVE}",
         f"{_RFS} transplant, landmark at 5.5 months (as Figure 4A)",
-        "High risk, MRD-positive after cycle 1: 1 event in 6 with alloSCT, 6 in 10 without",
+        "High risk, MRD+ after cycle 1: 1 event in 6 with alloSCT, 6 in 10 without",
     ),
     (
         f"{_HIGH}&mrd_3_months=positive&{_POSITIVE}",
         f"{_RFS} transplant, landmark at 5.5 months (as Figure 4B)",
-        "High risk, MRD-positive at 3 months: 1 event in 7 with alloSCT, 5 in 9 without",
+        "High risk, MRD+ at 3 months: 1 event in 7 with alloSCT, 5 in 9 without",
     ),
 )
 """View, title and message of each slide."""
