@@ -63,7 +63,8 @@ def _study(snapshot: Snapshot) -> None:
     link.put("choice_study", snapshot.study_id)
     st.selectbox(
         "Study",
-        sorted(served),
+        # The one shown first: a click on a page still on its way sends back what stands first.
+        sorted(served, key=lambda study_id: (study_id != snapshot.study_id, study_id)),
         format_func=lambda study_id: access.study(served[study_id]).name,
         key="choice_study",
         on_change=_study_changed,

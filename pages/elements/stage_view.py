@@ -38,7 +38,8 @@ _STYLE = """<style>
 /* The chart is drawn as wide as this, and then enlarged. */
 .st-key-stage_figure { width: calc(100% / var(--enlarged)) }
 [data-testid=stMainBlockContainer] { padding: .5rem 2.5vw 0 }
-.st-key-stage_keys, [data-testid=stStatusWidget] { display: none }
+/* Nothing lies over the words of a slide, wherever the mouse rests. */
+.st-key-stage_keys, [data-testid=stStatusWidget], [data-testid=stElementToolbar] { display: none }
 </style>"""
 
 

@@ -584,7 +584,9 @@ def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
         parts.append(
             f"curves end where fewer than {k} are at risk; at risk and events by steps of {k}"
         )
-    parts.append("median follow-up by reverse Kaplan–Meier, of everybody with a time to this endpoint")
+    parts.append(
+        "median follow-up by reverse Kaplan–Meier, of everybody with a time to this endpoint"
+    )
     if result.test is not None:
         looks = frame.comparison_number(cohort, *view.question.values())
         parts += [tests, f"exploratory, comparison {looks} of this session"]

@@ -142,6 +142,7 @@ def _whole(exhibit: Exhibit) -> None:
         assert len(table), (exhibit.key, name)
         assert not table.map(lambda cell: isinstance(cell, Hidden)).to_numpy().any()
         assert table.columns.is_unique
+        assert all(table.columns), exhibit.key
         table.to_parquet(io.BytesIO())
     for table in exhibit.shown.values():
         assert table.map(lambda cell: isinstance(cell, str)).to_numpy().all(), exhibit.key

@@ -150,7 +150,7 @@ def incidence(cohort: Cohort) -> Exhibit | None:
     median, limits = wording.median_months(*ends)
     title = "Time to alloSCT"
     summary = pd.DataFrame(
-        [(title, *ends)], columns=["", "Median, days", f"First ({what})", f"Last ({what})"]
+        [(title, *ends)], columns=["What", "Median, days", f"First ({what})", f"Last ({what})"]
     )
     ticks = axis_ticks(view.horizon_months, "months")
     return Exhibit(
