@@ -14,10 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data.importing import names
 from data.importing.asking import questions
 from data.importing.columns import event_of
 from data.importing.mapping import (
     COURSES,
+    EVENT_DAYS,
+    EVENT_WORDS,
     GIVEN,
     TARGETS,
     Assignment,
@@ -27,13 +30,15 @@ from data.importing.mapping import (
 from data.importing.notes import notes
 from data.importing.problems import Problem, row_problems
 from data.importing.sheets import Sheet
-from data.importing.tables import GIVEN_ENDPOINTS, HIGHEST_RATIO, TABLES
+from data.importing.tables import GIVEN_ENDPOINTS, HIGHEST_RATIO, TABLES, usual_day
 from data.importing.values import (
     DAYS_PER_UNIT,
     Flags,
     Floats,
     dates,
+    denies,
     is_missing,
+    is_unknown,
     mrd_levels,
     numbers,
 )
@@ -583,6 +588,12 @@ def _plain(source: _Source, table: str) -> pd.DataFrame:
 
 def _outcomes(source: _Source) -> pd.DataFrame | None:
     outcomes = _plain(source, "outcomes")
+    for event, day in EVENT_DAYS.items():
+        if day in outcomes and (event not in outcomes or outcomes[event].isna().all()):
+            told = _happened(source, event, day, outcomes[day])
+            if told is not None:
+                outcomes[event] = told
+                source.place("outcomes", event, *source.of[day])
     for a in source.of.get("last_follow_up_day", ())[:1]:
         last, here = outcomes["last_follow_up_day"], source.index
         open_ = np.ones(len(here), dtype=bool)
@@ -593,6 +604,47 @@ def _outcomes(source: _Source) -> pd.DataFrame | None:
                 source.place("outcomes", day, a)
                 open_ &= ~happened
     return outcomes if outcomes.shape[1] > 1 else None
+
+
+_NO_DAY = {
+    "yes": "this gives no day: the {event} counts as one whose day is not known.",
+    "": "it says that nobody knows: whether there was a {event} is taken as not known.",
+}
+_NO_DAY_REMEDY = "Write the day, leave the cell empty if there was none, or add a column yes / no."
+
+
+def _happened(source: _Source, event: str, day: str, days: Cells) -> Cells | None:
+    """Return whether an event happened that has days alone; None where every cell is a day or empty."""
+    said = _constant(source.index, "")
+    open_ = np.zeros(len(source.index), dtype=bool)
+    for a in source.of[day]:
+        words = _said_without_day(source, a, event)
+        for level, what in _NO_DAY.items():
+            where = _is(words, level, source.index) & days.isna().to_numpy()
+            source.say(where, a.column, what.format(event=EVENT_WORDS[event]), _NO_DAY_REMEDY)
+            open_ |= where
+        said = _first(said, words)
+    if not open_.any():
+        return None
+    yes = _kept(_constant(source.index, "yes"), days.notna().to_numpy())
+    no = _kept(_constant(source.index, "no"), ~_is(said, "", source.index))
+    return _first(_first(yes, _kept(said, ~_is(said, "", source.index))), no)
+
+
+def _said_without_day(source: _Source, a: Assignment, event: str) -> Cells:
+    """Return what each text of a column of days says of its event: 'yes', 'no', '' for not known."""
+    cells = source.sheet.cells[a.column]
+    found: list[str | None] = []
+    for text in map(str, cells.cat.categories):
+        if is_unknown(text) or a.values.get(text) == "":
+            found.append("")
+        elif is_missing(text):
+            found.append(None)
+        else:
+            level = names.level(event, "boolean", text) or names.by_words(event, text)
+            # 'not documented' is neither a yes nor a no.
+            found.append(level if level == "no" else "" if denies(text) else "yes")
+    return recoded(cells, found)
 
 
 def _courses(source: _Source) -> pd.DataFrame | None:
@@ -615,6 +667,12 @@ def _courses(source: _Source) -> pd.DataFrame | None:
         shared = any(columns.count(column) > 1 for column in mine)
         dated = days[kind].notna().to_numpy() if kind in days else np.zeros(len(no), dtype=bool)
         where = yes if shared else yes | (dated & ~no)
+        for a in source.of.get(f"{kind}_day", ()) if kind not in given and not shared else ():
+            undated = _is(_said_without_day(source, a, f"{kind}_given"), "yes", source.index)
+            source.say(
+                undated & ~dated, a.column, _NO_DAY["yes"].format(event=kind), _NO_DAY_REMEDY
+            )
+            where |= undated
         if not shared and mine:
             what = f"there is a day of {kind}, and another column says that it was not given."
             source.say(dated & no, sorted(mine)[0], what, "Correct one of them; it is not counted.")
@@ -665,6 +723,8 @@ def _wide_samples(source: _Source) -> pd.DataFrame | None:
             what = (
                 f"no column gives the day of MRD ‘{label}’: day {usual} of the timepoint is used."
             )
+            place = source.sheet.name, assignments[0].column
+            source.parts.result.places.setdefault(("mrd_assessments", usual_day(label)), place)
             source.parts.result.problems.append(
                 Problem("note", source.sheet.name, None, assignments[0].column, None, what,
                         "Give the day of the sample where it is known.")
@@ -852,11 +912,8 @@ def _as_floats(cells: Cells) -> Floats:
 def _say_what_is_missing(result: Canonical) -> None:
     """Say how many events have no day and of how many patients nothing is known."""
     outcomes, n = result.cells["outcomes"], len(result.cells["outcomes"])
-    for event, day, word in (
-        ("died", "death_day", "death"),
-        ("relapsed", "relapse_day", "relapse"),
-        ("cr_achieved", "cr_day", "remission"),
-    ):
+    for event, day in EVENT_DAYS.items():
+        word = EVENT_WORDS[event]
         if event not in outcomes or not n:
             continue
         sheet, column = result.places.get(("outcomes", event), ("outcomes", event))

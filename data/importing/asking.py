@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data.importing import names
-from data.importing.columns import Facts, event_of, facts, guesses
+from data.importing.columns import Facts, event_of, facts, guesses, unit_of
 from data.importing.mapping import (
     CONSTANTS,
     KINDS,
@@ -27,6 +27,7 @@ from data.importing.values import (
     dates,
     folded,
     is_missing,
+    is_undetermined,
     mrd_levels,
     numbers,
     sentinels,
@@ -72,11 +73,18 @@ def proposed_level(
     if assignment.target == "died" and event_of(assignment.column) == "alive":
         turned = {"yes": "no", "no": "yes"} if plain in names.LEVELS["boolean"] else {}
         level = turned.get(level or "", level)
-    if level is None and is_missing(text):
+    if level is None and (is_missing(text) or leaves_open(assignment, text)):
         level = ""
     if level is None and assignment.target == "endpoint" and _is_derived(text):
         level = ""
     return level, level if level is not None else _suggested(assignment.target, text)
+
+
+def leaves_open(assignment: Assignment, text: str) -> bool:
+    """Whether a text such as 'n.d.' in a column of the study's own, or of words, is no level of its own."""
+    target = TARGETS[assignment.target]
+    words = assignment.kind in ("category", "boolean") or target.type == "text"
+    return target.group in ("Other", "Patient") and words and is_undetermined(text)
 
 
 def _code_is_clear(assignment: Assignment, known: Facts) -> bool:
@@ -118,7 +126,8 @@ def _suggested(target: str, text: str) -> str | None:
     if target.endswith("_status") and target != "ph_status":
         level = {"yes": "event", "no": "censored"}.get(names.by_words("died", text))
         return level if target == "OS_status" else None
-    return names.by_words(target, text) if target in names.BY_WORDS else None
+    known = target in names.BY_WORDS and not is_undetermined(text)
+    return names.by_words(target, text) if known else None
 
 
 def unresolved(sheet: Sheet, assignment: Assignment) -> tuple[str, ...]:
@@ -128,6 +137,8 @@ def unresolved(sheet: Sheet, assignment: Assignment) -> tuple[str, ...]:
     if target.type == "mrd":
         read = mrd_levels(texts, assignment.unit, assignment.decimal or ".").fraction
         plain = [t for t, value in zip(texts, read, strict=True) if np.isnan(value)]
+        if _may_be_coded(assignment, known):
+            plain = texts
         ambiguous = names.AMBIGUOUS.get(assignment.target, frozenset())
         return tuple(t for t in plain if not is_missing(t) or folded(t) in ambiguous)
     if target.type in ("number", "whole", "time") or assignment.kind == "number":
@@ -272,14 +283,12 @@ def _of_assignment(sheet: Sheet, one: SheetMapping, a: Assignment) -> Iterator[Q
     if not known.known and not target.with_timepoint:
         return
     if target.dated and a.spelling is None and a.unit is None and known.known:
-        if known.kind == "dates":
+        if known.days.spellings:
             yield ask("spelling", *_spellings(known))
         else:
             yield ask("unit", f"In what unit is it{_such_as(known)}?", _units(target.units))
-    elif target.units and a.unit is None and not target.dated and known.known:
-        units = MRD_UNITS[3:] if _negative(known) and target.type == "mrd" else target.units
-        others = ", and of the other MRD columns here" if target.type == "mrd" else ""
-        yield ask("unit", f"In what unit is it{_such_as(known)}{others}?", _units(units))
+    elif target.units and a.unit is None and not target.dated and not _no_level(a, known):
+        yield ask("unit", *_unit_question(one, a, known))
     numeric = target.type in ("number", "whole", "time", "mrd") or a.kind == "number"
     if (numeric or a.unit is not None) and a.decimal is None and known.decimal is None:
         yield ask("decimal", *_decimals(known))
@@ -290,6 +299,32 @@ def _of_assignment(sheet: Sheet, one: SheetMapping, a: Assignment) -> Iterator[Q
     if a.target == "last_follow_up_day" and not a.is_day_of:
         yield from _day_of_whom(one, a)
     yield from _levels_of(sheet, one, a)
+
+
+def _may_be_coded(a: Assignment, known: Facts) -> bool:
+    """Whether the numbers of a result of MRD may be codes: no file says their unit."""
+    said = unit_of(a.column) or unit_of(known.label) or (a.column == "AVAL" and a.unit)
+    return a.target == "mrd_result" and known.coded and not said
+
+
+def _no_level(a: Assignment, known: Facts) -> bool:
+    """Whether no text of a column is a number whose unit matters, or it is still open whether one is."""
+    coded = _may_be_coded(a, known) and all(a.values.get(text) != text for text in known.known)
+    return coded or not known.known
+
+
+def _unit_question(one: SheetMapping, a: Assignment, known: Facts) -> tuple[str, dict[str, str]]:
+    target, what = TARGETS[a.target], f"In what unit is it{_such_as(known)}"
+    if target.type != "mrd":
+        return f"{what}?", _units(target.units)
+    units = _units(MRD_UNITS[3:] if _negative(known) else target.units)
+    results = [b.unit for b in one.assignments if b.target == "mrd_result" and b.unit in units]
+    if a.target != "mrd_limit" or not results:
+        return f"{what}, and of the other MRD columns here?", units
+    same = str(results[0])
+    return f"{what}? The results are in {same}.", {same: f"{units[same]} (as the results)"} | {
+        unit: text for unit, text in units.items() if unit != same
+    }
 
 
 def _such_as(known: Facts) -> str:
@@ -334,12 +369,14 @@ def _decimals(known: Facts) -> tuple[str, dict[str, str]]:
 
 
 def _spellings(known: Facts) -> tuple[str, dict[str, str]]:
-    reading = known.dates
+    reading = known.days
     choices = {}
+    typed = dates(known.known, "year-month-day")
+    told = [t for t, day in zip(known.known, typed, strict=True) if np.isnat(day)] or known.known
     for spelling in reading.spellings:
         unread = set(reading.unread.get(spelling, ()))
         # An example that the readings tell apart, as far as there is one.
-        texts = [t for t in known.known if t not in unread]
+        texts = [t for t in told if t not in unread] or [t for t in known.known if t not in unread]
         shown = max(texts[:50], key=lambda t: len({shown_date(t, s) for s in reading.spellings}))
         count = f"; {len(unread)} texts are no date then" if unread else ""
         choices[spelling] = f"{spelling}: ‘{shown}’ is {shown_date(shown, spelling)}{count}"
@@ -394,6 +431,9 @@ def _levels_of(sheet: Sheet, one: SheetMapping, a: Assignment) -> Iterator[Quest
     if len(texts) > _SHOWN:
         what += f" The first {_SHOWN} of {len(texts):,} are shown; is this the right column?"
     choices = {**{level: level for level in levels}, "": "not known: leave it empty"}
+    if _may_be_coded(a, facts(sheet, a.column)):
+        what = f"These may be codes. {what}"
+        choices |= {text: f"the level {text} as it stands" for text in texts if text}
     yield Question(
         one.sheet, a.column, "values", a.target, what, choices, texts[:_SHOWN], suggested
     )

@@ -66,11 +66,21 @@ class Facts:
     def dates(self) -> DateReading:
         """How the texts read as dates; no reading where they are none."""
         if self.typed_date:
-            return DateReading(("year-month-day",), {"year-month-day": ()})
+            return self.some_dates
         sample = date_reading(self.known[:200])
         if not sample.spellings or len(self.known) <= 200:
             return sample
         return date_reading(self.known)
+
+    @cached_property
+    def some_dates(self) -> DateReading:
+        """How the texts read of which at least one is a date: of a column that is said to hold days."""
+        return date_reading(self.known, 0)
+
+    @property
+    def days(self) -> DateReading:
+        """How a column that is said to hold days reads as dates; no reading where it holds numbers."""
+        return self.some_dates if self.kind == "words" else self.dates
 
     @cached_property
     def decimal(self) -> str | None:
@@ -89,6 +99,11 @@ class Facts:
             return "codes"
         numeric = float(np.mean(~np.isnan(numbers(known, self.decimal or "."))))
         return "numbers" if numeric >= 0.6 else "words"
+
+    @property
+    def coded(self) -> bool:
+        """Whether these are a few small whole numbers, which are codes rather than measurements."""
+        return 0 < len(self.known) <= 6 and all(re.fullmatch(r"\d|99", text) for text in self.known)
 
     @property
     def free_text(self) -> bool:
@@ -333,19 +348,21 @@ def _event(name: str, known: Facts) -> Iterator[Guess]:
         if (event, detail) in _DETAILED:
             yield Guess(_DETAILED[event, detail], rank)
         return
-    dated = known.kind == "dates" or (known.kind == "empty" and day is not None)
+    in_part = known.kind == "words" and day == "date" and bool(known.days.spellings)
+    dated = known.kind == "dates" or in_part or (known.kind == "empty" and day is not None)
     if event == "zero":
         if dated or (known.kind in ("numbers", "codes") and day == "date"):
-            yield Guess("day_zero_date", rank, None if known.kind == "dates" else "days")
+            yield Guess("day_zero_date", rank, None if known.days.spellings else "days")
         return
     numeric = known.kind == "numbers" or (known.kind == "codes" and day not in (None, ""))
     if event in _DAYS and (dated or (numeric and not status and detail is None)):
         # A date that is written as a whole number counts days from some day.
         unit = "days" if day == "date" else day or None
-        yield Guess(_DAYS[event], rank, unit if known.kind != "dates" else None)
+        yield Guess(_DAYS[event], rank, None if known.days.spellings else unit)
     elif event in _HAPPENED and known.kind in ("words", "codes", "empty") and not known.free_text:
         yield Guess(_HAPPENED[event], rank)
-        if detail == "type" and event in ("sct", "allosct"):
+        autologous = (names.by_words("autoSCT_given", text) == "yes" for text in known.known)
+        if event in ("sct", "allosct") and (detail == "type" or any(autologous)):
             yield Guess("autoSCT_given", rank)
 
 
@@ -391,7 +408,9 @@ def _mrd(name: str, known: Facts) -> Iterator[Guess]:
         yield Guess("mrd_day", 2, "days" if known.kind == "numbers" else None, label)
     elif _LIMIT.search(plain):
         yield Guess("mrd_limit", 2, unit_of(name), label)
-    elif known.kind == "codes" or (known.kind == "words" and not _has_levels(known)):
+    elif (known.kind == "codes" and unit_of(name) is None) or (
+        known.kind == "words" and not _has_levels(known)
+    ):
         called = [names.LEVELS["call"].get(folded(text)) for text in known.known]
         if known.kind == "codes" or sum(c is not None for c in called) >= 0.5 * len(called):
             yield Guess("call", 2, None, label)

@@ -156,6 +156,12 @@ KINDS = ("category", "number", "boolean")
 COURSES = ("alloSCT", "autoSCT", "CAR-T")
 """Treatments that a sheet with one row per patient can name in columns of its own."""
 
+EVENT_DAYS: Mapping[str, str] = {
+    "died": "death_day", "relapsed": "relapse_day", "cr_achieved": "cr_day",
+}  # fmt: skip
+"""The day of each event that a patient has once."""
+EVENT_WORDS = {"died": "death", "relapsed": "relapse", "cr_achieved": "remission"}
+
 CONSTANTS: Mapping[str, Mapping[str, str]] = {
     "assay": {
         **{assay: assay for assay in TABLES["mrd_assessments"]["assay"].levels},

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from data.importing import names
 from data.importing.columns import Facts, event_of, facts, tells_later
-from data.importing.mapping import TARGETS, Assignment, SheetMapping, StudyMapping
+from data.importing.mapping import EVENT_DAYS, TARGETS, Assignment, SheetMapping, StudyMapping
 from data.importing.problems import Problem
 from data.importing.sheets import Sheet
-from data.importing.values import is_missing
+from data.importing.values import is_missing, is_undetermined, is_unknown
 
 
 def notes(sheets: Iterable[Sheet], mapping: StudyMapping) -> list[Problem]:
@@ -48,12 +49,18 @@ def _notes_on(sheet: Sheet, one: SheetMapping, a: Assignment) -> Iterator[Proble
         yield _note_on_dates(one, a, known)
     if a.target not in ("patient_id", "nothing"):
         yield from _note_on_missing(one, a, known)
+    if a.target == "endpoint":
+        yield from _note_on_endpoints(one, a, known)
     if a.target == "patient_id":
         yield from _note_on_id(sheet, one, a)
     if a.target == "nothing" and known.filled:
         why = f"it is left out: {_why_left_out(known)}."
         yield _note(one.sheet, a.column, why, "Map it if it is needed.")
-    if a.target.startswith("alloSCT") and event_of(a.column) == "sct":
+    if (
+        a.target.startswith("alloSCT")
+        and event_of(a.column) == "sct"
+        and not _cells_said(sheet, one)
+    ):
         what = "its name does not say whose cells were given; it is read as allogeneic."
         remedy = "Map it to autoSCT, or leave it out, if that is wrong."
         yield _note(one.sheet, a.column, what, remedy)
@@ -77,6 +84,16 @@ def _note_on_dates(one: SheetMapping, a: Assignment, known: Facts) -> Problem:
     return _note(one.sheet, a.column, what, "Change the spelling if that is wrong.")
 
 
+def _cells_said(sheet: Sheet, one: SheetMapping) -> bool:
+    """Whether the values of a transplant say whose cells were given."""
+    return any(
+        "yes" in (names.by_words("alloSCT_given", text), names.by_words("autoSCT_given", text))
+        for a in one.assignments
+        if a.target in ("alloSCT_given", "autoSCT_given") and a.column in sheet.cells
+        for text in facts(sheet, a.column).known
+    )
+
+
 def _why_left_out(known: Facts) -> str:
     if tells_later(known.column):
         return "it tells what happened later"
@@ -92,17 +109,30 @@ def _note_on_missing(one: SheetMapping, a: Assignment, known: Facts) -> Iterator
     counts = dict(zip(known.texts, known.counts, strict=True))
     target = TARGETS[a.target]
     implied = target.type not in ("text", "own") or a.kind != "category"
+    # Of an event that has a day alone, the rows that nobody knows are said with what they become.
+    alone = {day: event for event, day in EVENT_DAYS.items()}.get(a.target)
+    told = alone is not None and alone not in {b.target for b in one.assignments}
     empty = [
         text
         for text in known.texts
-        if is_missing(text) and text not in target.levels
+        if is_missing(text) and text not in target.levels and not (told and is_unknown(text))
         and a.values.get(text, "" if implied and target.type != "text" else text) == ""
     ]  # fmt: skip
+    empty += [t for t in known.texts if is_undetermined(t) and a.values.get(t) == ""]
     if empty:
         shown = ", ".join(f"‘{word}’" for word in empty)
         rows = sum(counts[word] for word in empty)
         remedy = "Map it, if it is an answer of its own."
         yield _note(one.sheet, a.column, f"{shown} is read as an empty cell.", remedy, rows)
+
+
+def _note_on_endpoints(one: SheetMapping, a: Assignment, known: Facts) -> Iterator[Problem]:
+    """Say which endpoints of a table of endpoints are left out, each with its rows."""
+    for text, rows in zip(known.texts, known.counts, strict=True):
+        if a.values.get(text) == "" and not is_missing(text):
+            what = f"‘{text}’ is left out: its {rows:,} rows are not read."
+            remedy = "Say which endpoint it is, if it is needed."
+            yield _note(one.sheet, a.column, what, remedy, rows)
 
 
 def _alike(one: pd.Series[Any], other: pd.Series[Any]) -> bool:

@@ -18,6 +18,7 @@ from data.importing import names
 from data.importing.asking import (
     answered,
     effect,
+    leaves_open,
     proposed_level,
     questions,
     unresolved,
@@ -46,7 +47,7 @@ from data.importing.mapping import (
 from data.importing.notes import notes
 from data.importing.sheets import Sheet
 from data.importing.tables import TABLES
-from data.importing.values import days, is_missing, numbers
+from data.importing.values import days, folded, is_missing, is_undetermined, numbers
 from data.variables import TIMEPOINT_DEFAULTS
 
 __all__ = [
@@ -174,6 +175,8 @@ def role_of(sheet: Sheet) -> Role:
     }  # type: dict[Role, set[str]]
     if {"endpoint", "time", "status"} <= of["endpoints"] and not _about_mrd(sheet):
         return "endpoints"
+    if {"PARAMCD", "AVAL"} <= set(columns) and _about_mrd(sheet):
+        return "samples"
     rows = len(sheet.cells)
     distinct = sheet.cells[identifier].nunique()
     repeated = rows > 0 and distinct < 0.9 * rows
@@ -366,7 +369,9 @@ def _pair_up(sheet: Sheet, columns: Iterable[str], found: dict[str, list[Guess]]
 
 
 def _assignment(sheet: Sheet, column: str, guess: Guess) -> Assignment:
-    unit = guess.unit if guess.unit in TARGETS[guess.target].units else None
+    units = TARGETS[guess.target].units
+    beside = unit_of(f"{column} {sheet.labels[column]}") if column in sheet.labels else None
+    unit = next((said for said in (guess.unit, beside) if said in units), None)
     return Assignment(column, guess.target, unit=unit, timepoint=guess.timepoint)
 
 
@@ -378,9 +383,11 @@ def _loses_detail(sheet: Sheet, assignment: Assignment) -> bool:
         # What is known only with the outcome must not become something to group by from day 0.
         return False
     known = facts(sheet, assignment.column)
-    if known.free_text or len(known.known) > 200:
+    if known.free_text or len(known.known) > 200 or assignment.target == "sex":
         return False
-    every = (proposed_level(assignment, text, sheet)[1] for text in known.known)
+    # 'm' and 'M' are one text here.
+    texts = {folded(text): text for text in known.known}.values()
+    every = (proposed_level(assignment, text, sheet)[1] for text in texts)
     levels = [level for level in every if level]
     return len(levels) > max(2, len(dict.fromkeys(levels)))
 
@@ -400,8 +407,9 @@ def _own(sheet: Sheet, column: str, identifier: str | None) -> Assignment:
         return Assignment(column, "nothing")
     if known.kind == "numbers":
         return replace(own, kind="number")
-    levels = {names.level("own", "boolean", text, known.known) for text in known.known}
-    if levels <= {"yes", "no"} and len(known.known) <= 4 and not _pos_neg(known):
+    told = [text for text in known.known if not is_undetermined(text)]
+    levels = {names.level("own", "boolean", text, known.known) for text in told}
+    if told and levels <= {"yes", "no"} and len(told) <= 4 and not _pos_neg(known):
         return replace(own, kind="boolean")
     return replace(own, kind="category")
 
@@ -462,11 +470,11 @@ def complete(sheets: Iterable[Sheet], mapping: StudyMapping) -> StudyMapping:
 def _complete(sheet: Sheet, one: Assignment, mapping: StudyMapping) -> Assignment:
     target, known = TARGETS[one.target], facts(sheet, one.column)
     as_number = one.unit is not None and known.dates.spellings == ("yearmonthday",)
-    if target.dated and one.spelling is None and known.kind == "dates" and not as_number:
+    if target.dated and one.spelling is None and known.days.spellings and not as_number:
         format_ = mapping.study.get("date_format")
-        given = format_ if format_ in known.dates.spellings else None
-        one = replace(one, spelling=known.dates.certain or given)
-    if target.dated and known.kind == "dates" and not as_number:
+        given = format_ if format_ in known.days.spellings else None
+        one = replace(one, spelling=known.days.certain or given)
+    if target.dated and known.days.spellings and not as_number:
         one = replace(one, unit=None)
     if target.type in ("number", "whole", "time", "mrd", "day") or one.kind == "number":
         one = replace(one, decimal=one.decimal or known.decimal)
@@ -520,7 +528,7 @@ def _certain_values(sheet: Sheet, one: Assignment) -> dict[str, str]:
             level, _ = proposed_level(one, text, sheet)
             if level is not None and level != text:
                 found[text] = level
-        elif is_missing(text):
+        elif is_missing(text) or leaves_open(one, text):
             found[text] = ""
     if one.target == "timepoint":
         found |= {

@@ -134,3 +134,8 @@ REQUIRED_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "outcomes": ("patient_id", "cr_day", "last_follow_up_day"),
 }
 """What a folder must bring; a *_day may come as a *_date. Without the rest, less can be derived."""
+
+
+def usual_day(label: str) -> str:
+    """Return the name in `places` of the column whose samples of a timepoint have no day of their own."""
+    return f"usual day of {label}"

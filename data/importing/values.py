@@ -19,23 +19,59 @@ Flags = npt.NDArray[np.bool_]
 
 DAYS_PER_UNIT = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
 
-_MISSING = frozenset(
+_EMPTY = frozenset(
+    (
+        "n/a",
+        "na",
+        "n.a.",
+        "n.a",
+        "null",
+        "nan",
+        "#n/a",
+        "-",
+        "--",
+        "---",
+        ".",
+        "/",
+        "not applicable",
+    )
+)
+_UNKNOWN = frozenset(
     text
     for line in (
-        "unknown|unk|unkn|not known|not available|not reported|not applicable|missing|no data|not done",
-        "n/a|na|n.a.|n.a|null|nan|#n/a|-|--|---|?|??|.|/",
+        "unknown|unk|unkn|not known|not available|not reported|missing|no data|not done|?|??",
         "k.a.|k.a|ka|k. a.|keine angabe|keine angaben|unbekannt|nicht bekannt|fehlt|fehlend",
         "nicht durchgeführt|nicht gemacht|inconnu|inconnue|non connu|manquant|non fait",
         "sconosciuto|non noto|mancante|non eseguito|desconocido|no conocido|sin dato|no realizado",
     )
     for text in line.split("|")
 )
+_LOST = frozenset({"lost", "lost to follow up", "lost to follow-up", "lost to fu", "ltfu", "lfu"})
 _SENTINELS = frozenset({"999", "9999", "99999", "-9", "-99", "-999", "-9999", "888", "8888"})
 
 
 def is_missing(text: str) -> bool:
     """Whether a text says that something is not known: 'unknown', 'k.A.', '-', '?'."""
-    return text.casefold().strip() in _MISSING
+    return text.casefold().strip() in _EMPTY | _UNKNOWN
+
+
+def is_unknown(text: str) -> bool:
+    """Whether a text in place of a day says that nobody knows: 'unknown', '?', but not '-' or 'n/a'."""
+    plain = text.casefold().strip()
+    return plain in _UNKNOWN or plain in _LOST
+
+
+def denies(text: str) -> bool:
+    """Whether a text begins with a word such as 'not': 'not documented', 'nicht erreicht'."""
+    return _DENIAL.match(folded(text)) is not None
+
+
+_DENIAL = re.compile(r"(no|not|non|never|kein\w*|nicht|nie|ohne|without|sans|pas|sin|nessun\w*)\b")
+
+
+def is_undetermined(text: str) -> bool:
+    """Whether a text stands for 'not done' or 'nicht bestimmt', where it is not 'not detected'."""
+    return re.sub(r"[ .]", "", folded(text)) in ("nd", "nb")
 
 
 def folded(text: str) -> str:
@@ -217,9 +253,19 @@ _PIVOT = 69
 
 
 def dates(texts: Sequence[str], spelling: str) -> Dates:
-    """Return the calendar day that each text is in a spelling of `mapping.SPELLINGS`, NaT where none."""
-    pattern, short = _COMPILED[spelling], spelling.endswith("yy")
-    found = [_day(pattern.fullmatch(text), short) for text in texts]
+    """Return the calendar day that each text is in a spelling of `mapping.SPELLINGS`, NaT where none.
+
+    A text that starts with the year is that day under every spelling: a spreadsheet writes what it types
+    as a date so, beside dates that are text.
+    """
+    pattern, typed, short = (
+        _COMPILED[spelling],
+        _COMPILED["year-month-day"],
+        spelling.endswith("yy"),
+    )
+    found = [
+        _day(typed.fullmatch(text), False) or _day(pattern.fullmatch(text), short) for text in texts
+    ]
     return np.array(found, dtype="datetime64[D]")
 
 
@@ -272,14 +318,19 @@ class DateReading:
 _MIXED = (("day/month/year", "month/day/year"), ("day/month/yy", "month/day/yy"))
 
 
-def date_reading(texts: Sequence[str]) -> DateReading:
-    """Return how texts can be read as dates; at least six in ten must be."""
+def date_reading(texts: Sequence[str], least: float = 0.6) -> DateReading:
+    """Return how texts can be read as dates; that share of them must be."""
     known = [text for text in texts if not is_missing(text)]
     if not known or not any(len(text) >= 6 for text in known[:200]):
         return DateReading()
     read = {spelling: dates(known, spelling) for spelling in _PATTERNS}
     hits = {spelling: ~np.isnat(days) for spelling, days in read.items()}
-    likely = {s: hit for s, hit in hits.items() if hit.mean() >= 0.6}
+    typed = hits["year-month-day"]
+    likely = {
+        s: hit
+        for s, hit in hits.items()
+        if hit.any() and hit.mean() >= least and (s == "year-month-day" or (hit & ~typed).any())
+    }
     kept = [
         s
         for s, hit in likely.items()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pyreadstat
 import pytest
@@ -1017,3 +1019,330 @@ def test_no_text_whatever_breaks_the_way_to_a_mapping(columns: dict[str, list[st
     assert from_json(json.loads(json.dumps(to_json(mapping)))) == mapping
     assert questions([table], mapping) == ()
     apply([table], mapping)
+
+
+# --- what a cell without a day says --------------------------------------------------------------
+
+EVENTS = {
+    "relapse": ("Date of relapse", "relapsed", "relapse_day"),
+    "death": ("Date of death", "died", "death_day"),
+    "remission": ("Date of CR", "cr_achieved", "cr_day"),
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_cell_that_is_no_day_is_no_event_that_did_not_happen(event: str) -> None:
+    column, happened, day = EVENTS[event]
+    written = ["2020-05-01", "2020-07-01", "03/2021", "unknown", "none", "", "-", "yes", "?"]
+    one = sheet(
+        {
+            "ID": range(1, 10),
+            "Date of diagnosis": ["2020-01-01"] * 9,
+            column: written,
+            "Last contact": ["2023-01-01"] * 9,
+        },
+        dates=frozenset({column}),
+    )
+    mapping = settled([one], propose([one]), {})
+    result = apply([one], mapping)
+    assert rows(result.cells["outcomes"], happened, day) == [
+        ("yes", "121"), ("yes", "182"), ("yes", ""), ("", ""), ("no", ""), ("no", ""), ("no", ""),
+        ("yes", ""), ("", ""),
+    ]  # fmt: skip
+    said = [(p.row, p.column) for p in result.problems if f"the {event} counts as one" in p.what]
+    unknown = [p.row for p in result.problems if f"whether there was a {event}" in p.what and p.row]
+    assert said == [(4, column), (9, column)]
+    assert unknown == [5, 10]
+    assert not any("‘unknown’ is read as an empty cell" in p.what for p in result.problems)
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "happened"),
+    [
+        ("Date of death", "alive", "no"),
+        ("Date of death", "lebt", "no"),
+        ("Date of death", "nicht dokumentiert", ""),
+        ("Date of relapse", "kein Rezidiv", "no"),
+        ("Date of relapse", "not documented", ""),
+        ("Date of relapse", "keine Angabe", ""),
+        ("Date of relapse", "n/a", "no"),
+        ("Date of relapse", "ca. 2021", "yes"),
+        ("Date of relapse", "31.02.2021", "yes"),
+        ("Date of CR", "refractory", "no"),
+        ("Date of CR", "not reached", ""),
+    ],
+)
+def test_what_a_text_in_place_of_a_day_says(column: str, text: str, happened: str) -> None:
+    texts = ["2020-05-01", "2020-07-01", "2020-08-01", text, "?"]
+    one = sheet({"ID": range(5), "Date of diagnosis": ["2020-01-01"] * 5, column: texts})
+    outcomes = apply([one], settled([one], propose([one]), {})).cells["outcomes"]
+    target = {c: t for c, t, _ in EVENTS.values()}[column]
+    assert rows(outcomes, target)[3] == (happened,)
+
+
+def test_a_column_of_yes_and_no_says_whether_it_happened() -> None:
+    one = sheet(
+        {
+            "ID": range(1, 6),
+            "Relapse": ["yes", "no", "", "yes", "yes"],
+            "Relapse day": ["100", "unknown", "unknown", "2 months", "120"],
+        }
+    )
+    mapping = settled([one], propose([one]), {})
+    outcomes = apply([one], mapping).cells["outcomes"]
+    assert rows(outcomes, "relapsed", "relapse_day") == [
+        ("yes", "100"), ("no", ""), ("", ""), ("yes", ""), ("yes", "120"),
+    ]  # fmt: skip
+
+
+def test_days_alone_that_are_all_read_say_nothing_more() -> None:
+    days = ["100", "", "no", "120"]
+    one = sheet({"ID": range(4), "Relapse day": days, "Last contact day": [900] * 4})
+    assert "relapsed" not in apply([one], settled([one], propose([one]), {})).cells["outcomes"]
+
+
+def test_a_transplant_with_a_day_that_cannot_be_read_was_given() -> None:
+    days = ["100", "", "spring 2020", "150"]
+    one = sheet({"ID": range(1, 5), "alloSCT day": days, "Age": [30, 40, 50, 60]})
+    mapping = settled([one], propose([one]), {})
+    result = apply([one], mapping)
+    assert rows(result.cells["treatments"], "patient_id", "start_day") == [
+        ("1", "100"), ("3", ""), ("4", "150"),
+    ]  # fmt: skip
+    assert [p.row for p in result.problems if "the alloSCT counts as one" in p.what] == [4]
+
+
+# --- dates that a workbook types in part ---------------------------------------------------------
+
+
+def _part_typed(*texts: str) -> Sheet:
+    n = len(texts)
+    return sheet(
+        {"ID": range(n), "Date of diagnosis": ["2020-01-01"] * n, "Date of CR": texts},
+        dates=frozenset({"Date of diagnosis"}),
+    )
+
+
+def test_typed_dates_keep_their_value_beside_dates_that_are_text() -> None:
+    one = _part_typed("2020-02-03", "2020-03-04", "26/03/2020", "05/04/2020")
+    mapping = propose([one])
+    assert questions([one], mapping) == ()
+    assert assigned(mapping, "Date of CR", "cr_day").spelling == "day/month/year"
+    days = apply([one], mapping).cells["outcomes"]["cr_day"]
+    assert list(days) == ["33", "63", "85", "95"]
+
+
+def test_a_column_whose_name_says_date_is_one_of_days_however_few_there_are() -> None:
+    texts = [
+        "2020-05-01",
+        "unknown",
+        "no",
+        "in CR",
+        "lost to follow-up",
+        "second quarter",
+        "26/07/2020",
+    ]
+    one = sheet({"ID": range(7), "Diagnosis date": ["2020-01-01"] * 7, "Relapse date": texts})
+    mapping = propose([one])
+    assert questions([one], mapping) == ()
+    assert rows(apply([one], mapping).cells["outcomes"], "relapsed", "relapse_day") == [
+        ("yes", "121"), ("", ""), ("no", ""), ("no", ""), ("", ""), ("yes", ""), ("yes", "207"),
+    ]  # fmt: skip
+
+
+def test_a_workbook_with_half_its_dates_typed(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    day = datetime.date
+    book.active.append(["ID", "Date of diagnosis", "Date of relapse", "Last contact"])
+    for number, relapse in enumerate((day(2020, 5, 1), "26/03/2020", "13/2020", "unknown", None)):
+        zero = day(2020, 1, 1) if number % 2 else "01/01/2020"
+        book.active.append([number, zero, relapse, day(2023, 1, 1)])
+    book.save(tmp_path / "a.xlsx")
+    sheets, _ = read_file(tmp_path / "a.xlsx", "a.xlsx")
+    mapping = propose(sheets)
+    assert assigned(mapping, "Date of diagnosis", "day_zero_date").column not in sheets[0].dates
+    spelled = {("Date of diagnosis", "spelling"): "day/month/year"}
+    outcomes = apply(sheets, settled(sheets, mapping, spelled)).cells["outcomes"]
+    assert rows(outcomes, "relapsed", "relapse_day") == [
+        ("yes", "121"), ("yes", "85"), ("yes", ""), ("", ""), ("no", ""),
+    ]  # fmt: skip
+
+
+def test_text_beside_typed_dates_that_reads_both_ways_is_asked_by_its_spelling() -> None:
+    one = _part_typed("2020-02-03", "2020-03-04", "2020-03-17", "05/04/2020")
+    question = asked([one], propose([one]))["Date of CR", "cr_day", "spelling"]
+    assert set(question.choices) == {"day/month/year", "month/day/year"}
+    assert all("05/04/2020" in words for words in question.choices.values())
+    mapping = answered(propose([one]), question, "month/day/year")
+    assert list(apply([one], mapping).cells["outcomes"]["cr_day"]) == ["33", "63", "76", "124"]
+
+
+def test_dates_in_part_are_never_asked_for_a_unit() -> None:
+    one = _part_typed("2020-02-03", "winter", "spring", "later on", "05/04/2020")
+    mapping = propose([one])
+    mapping = replace(
+        mapping,
+        sheets=tuple(
+            replace(
+                s,
+                assignments=tuple(
+                    Assignment(a.column, "cr_day") if a.column == "Date of CR" else a
+                    for a in s.assignments
+                ),
+            )
+            for s in mapping.sheets
+        ),
+    )
+    fields = {q.field for q in questions([one], complete([one], mapping))}
+    assert fields == {"spelling"}
+
+
+# --- codes in place of levels --------------------------------------------------------------------
+
+
+def test_small_whole_numbers_as_mrd_are_asked_before_a_unit() -> None:
+    one = sheet(
+        {"PatID": [1, 1, 2, 2, 3], "Day": [10, 20, 10, 20, 10], "MRD result": [0, 1, 2, 9, 0]}
+    )
+    mapping = with_role([one], propose([one]), "a.csv", "samples")
+    questions_ = asked([one], mapping)
+    question = questions_["MRD result", "mrd_result", "values"]
+    assert ("MRD result", "mrd_result", "unit") not in questions_
+    assert set(question.choices) == {
+        "negative", "positive", "below LOD", "not evaluable", "", "0", "1", "2", "9",
+    }  # fmt: skip
+    said = {"0": "negative", "1": "positive", "2": "below LOD", "9": "not evaluable"}
+    coded = complete([one], answered(mapping, question, said))
+    assert ("MRD result", "mrd_result", "unit") not in asked([one], coded)
+    assert notes([one], mapping) == []
+    as_it_is = answered(mapping, question, {text: text for text in said})
+    assert ("MRD result", "mrd_result", "unit") in asked([one], as_it_is)
+    answers = {("", "assay"): "NGS", ("", "material"): "BM", ("", "lod_fraction"): ""}
+    cells = apply([one], settled([one], coded, answers)).cells["mrd_assessments"]
+    assert list(cells["call"]) == ["negative", "positive", "below LOD", "not evaluable", "negative"]
+    assert list(cells["mrd_fraction"].dropna()) == ["0", "0"]
+
+
+def test_codes_of_one_timepoint_are_asked_too() -> None:
+    one = sheet({"ID": range(6), "Age": [30] * 6, "MRD EOI": [0, 1, 2, 9, 0, 0]})
+    question = asked([one], propose([one]))["MRD EOI", "mrd_result", "values"]
+    assert {"0", "9", "negative"} <= set(question.choices)
+    assert question.texts == ("0", "1", "2", "9")
+
+
+def test_small_whole_numbers_with_a_unit_are_levels() -> None:
+    one = sheet({"PatID": [1, 2], "Day": [10, 20], "MRD (%)": [0, 5]})
+    mapping = with_role([one], propose([one]), "a.csv", "samples")
+    assert ("MRD (%)", "mrd_result", "values") not in asked([one], mapping)
+
+
+def test_not_done_in_a_column_of_the_study_is_no_level() -> None:
+    one = sheet(
+        {
+            "ID": range(8),
+            "NPM1": ["pos", "neg", "nd", "neg", "n.d.", "k.A.", "nb", "pos"],
+            "Smoker": ["yes", "no", "n.d.", "no", "yes", "no", "no", "yes"],
+            "Karyotype": ["normal", "t(9;22)", "nd", "normal", "nd", "normal", "normal", "other"],
+        }
+    )
+    mapping = propose([one])
+    assert assigned(mapping, "Smoker", "own").kind == "boolean"
+    assert questions([one], mapping) == ()
+    result = apply([one], mapping)
+    patients = result.cells["patients"]
+    assert set(patients["npm1"].dropna()) == {"pos", "neg"}
+    assert set(patients["smoker"].dropna()) == {"yes", "no"}
+    assert set(patients["cytogenetics"].dropna()) == {"normal", "t(9;22)", "other"}
+    assert {p.column for p in result.problems if "is read as an empty cell" in p.what} == {
+        "NPM1", "Smoker", "Karyotype",
+    }  # fmt: skip
+
+
+# --- further words and forms ---------------------------------------------------------------------
+
+
+def test_an_endpoint_that_is_left_out_is_said() -> None:
+    one = sheet(
+        {
+            "USUBJID": [1, 1, 2, 2],
+            "PARAMCD": ["OS", "PFS", "OS", "PFS"],
+            "AVAL": [10, 5, 20, 20],
+            "AVALU": ["DAYS"] * 4,
+            "CNSR": [0, 0, 1, 1],
+        }
+    )
+    mapping = settled([one], propose([one]), {("PARAMCD", "values"): {"PFS": ""}})
+    (note,) = [p for p in notes([one], mapping) if p.column == "PARAMCD"]
+    assert (note.severity, note.rows) == ("note", 2)
+    assert "‘PFS’ is left out: its 2 rows are not read" in note.what
+
+
+def test_mrd_in_adam_with_one_sample_per_patient_is_a_table_of_samples() -> None:
+    one = sheet(
+        {
+            "STUDYID": ["A"] * 3,
+            "USUBJID": [1, 2, 3],
+            "PARAMCD": ["MRDNGS"] * 3,
+            "PARAM": ["MRD by NGS"] * 3,
+            "METHOD": ["NGS"] * 3,
+            "SPEC": ["BM", "BM", "PB"],
+            "TARGET": ["IGH"] * 3,
+            "AVAL": ["0", "0.001", "0.2"],
+            "AVALU": ["FRACTION"] * 3,
+            "ADY": [30, 33, 28],
+            "AVISIT": ["EOI"] * 3,
+            "AVALCAT1": ["negative", "positive", "positive"],
+        }
+    )
+    one = replace(one, labels={"AVALCAT1": "MRD of the timepoint"})
+    mapping = propose([one])
+    assert mapping.sheets[0].role == "samples"
+    assert list(apply([one], settled([one], mapping, {("", "lod_fraction"): ""})).cells[
+        "mrd_assessments"]["mrd_fraction"]) == ["0", "0.001", "0.2"]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["(10e9/L)", "(×10⁹/L)", "[10^9/L]"])
+def test_unit_stands_in_the_label_of_a_column(unit: str) -> None:
+    plain = sheet({"USUBJID": [1, 2], "AGE": [30, 40], "WBCBL": ["12.5", "80.1"]})
+    one = replace(plain, labels={"WBCBL": f"White blood cells {unit}"})
+    mapping = propose([one])
+    assert assigned(mapping, "WBCBL", "wbc_10e9_per_l").unit == "10e9/L"
+    assert questions([one], mapping) == ()
+
+
+def test_whose_cells_is_not_said_where_the_values_split() -> None:
+    one = sheet({"ID": range(6), "HSCT": ["allo", "auto", "no", "allo", "auto", "no"]})
+    mapping = settled([one], propose([one]), {})
+    assert targets(mapping)["HSCT"] == ["alloSCT_given", "autoSCT_given"]
+    assert not any("whose cells" in note.what for note in notes([one], mapping))
+    plain = sheet({"ID": range(4), "HSCT": ["yes", "no", "yes", "no"]})
+    assert any("whose cells" in note.what for note in notes([plain], propose([plain])))
+
+
+def test_a_limit_beside_a_result_is_asked_for_its_own_unit() -> None:
+    one = sheet(
+        {
+            "PatID": [1, 1, 2], "Day": [10, 20, 30], "MRD (%)": ["0.5", "0.01", "neg"],
+            "Sensitivity": ["1e-4", "1e-5", "1e-4"],
+        }
+    )  # fmt: skip
+    question = asked([one], propose([one]))["Sensitivity", "mrd_limit", "unit"]
+    assert "other MRD columns" not in question.what
+    assert "in percent" in question.what
+    assert next(iter(question.choices)) == "percent"
+    mapping = answered(propose([one]), question, "fraction")
+    assert assigned(mapping, "MRD (%)", "mrd_result").unit == "percent"
+
+
+def test_a_proposal_is_not_taken_with_another_answer(chiaretti: Sheet) -> None:
+    mapping = propose([chiaretti])
+    question = next(q for q in questions([chiaretti], mapping) if len(q.proposed) > 1)
+    text, *others = question.proposed
+    after = complete([chiaretti], answered(mapping, question, {text: question.proposed[text]}))
+    still = asked([chiaretti], after)[question.column, question.target, "values"]
+    assert set(others) <= set(still.texts)
+
+
+def test_sex_in_many_spellings_is_one_variable() -> None:
+    one = sheet({"ID": range(6), "Sex": ["m", "M", "f", "F", "male", "w"]})
+    assert targets(propose([one]))["Sex"] == ["sex"]

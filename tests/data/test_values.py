@@ -16,6 +16,8 @@ from data.importing.values import (
     dates,
     decimal_of,
     is_missing,
+    is_undetermined,
+    is_unknown,
     looks_like_mrd,
     mrd_levels,
     numbers,
@@ -147,6 +149,28 @@ def test_one_unambiguous_cell_decides() -> None:
     reading = date_reading(["5/6/1997", "13/5/1997", "1/1/1998"])
     assert reading.certain == "day/month/year"
     assert (reading.both, reading.decided_by) == (1, "13/5/1997")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_day_that_starts_with_its_year_is_read_under_every_spelling(spelling: str) -> None:
+    assert dates(["2024-03-05"], spelling)[0] == np.datetime64("2024-03-05")
+
+
+def test_typed_dates_leave_the_spelling_to_the_texts_beside_them() -> None:
+    typed = ["2024-03-05", "2024-04-06", "2024-05-07"]
+    assert date_reading(typed).spellings == ("year-month-day",)
+    assert date_reading([*typed, "26.07.2024"]).certain == "day.month.year"
+    assert set(date_reading([*typed, "05/07/2024"]).spellings) == {
+        "day/month/year", "month/day/year",
+    }  # fmt: skip
+    assert date_reading([*typed, "07/2024"]).unread == {"year-month-day": ("07/2024",)}
+
+
+def test_what_is_not_known_is_not_the_same_as_nothing() -> None:
+    assert all(is_unknown(text) for text in ("Unknown", "?", "k.A.", "lost to follow-up"))
+    assert not any(is_unknown(text) for text in ("-", "n/a", ".", "none", "2020-01-01"))
+    assert all(is_undetermined(text) for text in ("nd", "N.D.", "nb", "n. d."))
+    assert not any(is_undetermined(text) for text in ("neg", "not detected", "unknown"))
 
 
 def test_what_both_readings_fit_is_open() -> None:

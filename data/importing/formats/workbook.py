@@ -186,10 +186,14 @@ def _dates(draft: Draft, place: int, found: Sequence[int], filled: int, timed: b
             draft.found("note", None, column, "times of day are left out.", "Days are enough.")
         if len(found) < filled:
             what = f"{filled - len(found):,} cells of this column of dates are typed otherwise."
-            draft.found("warning", None, column, what, "Correct them, or they may stay empty.")
+            remedy = "Dates among them are read by their spelling; correct the others."
+            draft.found("warning", None, column, what, remedy)
     else:
         what = f"{len(found):,} cells of this column are typed as dates, the first in this row."
-        draft.found("warning", found[0], column, what, "Spreadsheets make dates of numbers; look.")
+        remedy = (
+            "Look: a spreadsheet makes dates of numbers. Dates as text are read by their spelling."
+        )
+        draft.found("warning", found[0], column, what, remedy)
 
 
 def _text(cell: Any) -> str | None:
