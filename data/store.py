@@ -30,7 +30,17 @@ from data.variables import quoted
 SQL = Path(__file__).parent / "sql"
 DEFAULT_FOLDER = Path(__file__).parent / "store"
 
+MODEST: Mapping[str, str] = {
+    "threads": str(min(4, os.cpu_count() or 1)),
+    "async_threads": "1",
+}
+"""Every thread of DuckDB reserves address space, which an import may not have without end."""
+
+BUILD_CONFIG: Mapping[str, str] = {**MODEST, "memory_limit": "1GB"}
+"""What builds or compares snapshots writes to disk what does not fit."""
+
 QUERY_CONFIG: Mapping[str, str] = {
+    **MODEST,
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -379,7 +389,7 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, int]:
     for name, snapshot in (("before", before), ("after", after)):
         path = str(snapshot.path).replace("'", "''")
         opened = opened.replace(f"{{{name}}}", f"'{path}'")
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:", config=dict(BUILD_CONFIG)) as connection:
         connection.execute(opened)
         result = connection.execute(text)
         names = [column[0] for column in result.description or ()]

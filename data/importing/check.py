@@ -16,7 +16,7 @@ from data.importing.check_samples import check_samples
 from data.importing.findings import Findings, at, shown, true
 from data.importing.problems import Problem
 from data.importing.read import Tables
-from data.importing.tables import STORED
+from data.importing.tables import STORED, usual_day
 
 _KEYS = {
     "patients": ["patient_id"],
@@ -163,17 +163,56 @@ def _events(found: Findings) -> None:
 def _after_death(found: Findings) -> None:
     if not found.has("outcomes", "death_day"):
         return
-    outcomes = found["outcomes"]
-    outcomes = outcomes.assign(patient=found.patient("outcomes")).drop_duplicates("patient")
-    death = outcomes[outcomes["patient"] >= 0].set_index("patient")["death_day"]
+    name = found.name("outcomes", "death_day")
     for table, column in (("mrd_assessments", "day"), ("treatments", "start_day")):
         if not found.has(table, column):
             continue
-        died = death.reindex(found.patient(table)).set_axis(found[table].index)
-        name = found.name("outcomes", "death_day")
+        died = _death(found, table)
+        rows, usual = true(found[table][column] > died), _usual(found, table)
         what = f"{found.name(table, column)} is after the death of the patient."
-        rows, remedy = found[table][column] > died, "Correct one of the days."
-        found.rows("fatal", table, column, rows, what, remedy, beside=[(name, died)])
+        remedy, beside = "Correct one of the days.", [(name, died)]
+        given = rows & ~np.logical_or.reduce([*usual.values(), rows & False])
+        found.rows("fatal", table, column, given, what, remedy, beside=beside)
+        for place, mine in usual.items():
+            what = (
+                "no column gives the day of the sample, and the usual day of its timepoint is after the "
+                "death of the patient: the sample does not count."
+            )
+            remedy = "Give the day of the sample."
+            found.rows(
+                "warning", table, column, rows & mine, what, remedy, beside=beside, place=place
+            )
+
+
+def _death(found: Findings, table: str) -> pd.Series[int]:
+    """Return the day on which the patient of each row of a table died."""
+    outcomes = found["outcomes"]
+    outcomes = outcomes.assign(patient=found.patient("outcomes")).drop_duplicates("patient")
+    death = outcomes[outcomes["patient"] >= 0].set_index("patient")["death_day"]
+    return death.reindex(found.patient(table)).set_axis(found[table].index)
+
+
+def _usual(found: Findings, table: str) -> dict[tuple[str, str | None], np.ndarray[Any, Any]]:
+    """Return the samples on the usual day of their timepoint for want of one, by sheet and column."""
+    samples, usual = found[table], dict[tuple[str, str | None], np.ndarray[Any, Any]]()
+    for window in found.tables.study["timepoints"]:
+        place = found.tables.places.get((table, usual_day(window["label"])))
+        if place and "timepoint" in samples:
+            rows = true(samples["timepoint"] == window["label"])
+            usual[place] = rows & true(samples["day"] == window["target_day"])
+    return usual
+
+
+def forget_days_after_death(tables: Tables) -> None:
+    """Take from samples the usual day of their timepoint where it is after the death: they do not count."""
+    found, table = Findings(tables), "mrd_assessments"
+    if not (found.has(table, "day") and found.has("outcomes", "death_day")):
+        return
+    late = true(found[table]["day"] > _death(found, table))
+    for rows in _usual(found, table).values():
+        tables.frames[table] = tables.frames[table].assign(
+            day=tables.frames[table]["day"].mask(late & rows)
+        )
 
 
 def _without_outcome(found: Findings) -> None:

@@ -53,8 +53,12 @@ class Findings:
         *,
         beside: Iterable[tuple[str, pd.Series[Any]]] = (),
         each: Callable[[np.ndarray[Any, Any]], Sequence[str]] | None = None,
+        place: tuple[str, str | None] | None = None,
     ) -> None:
-        """Report rows of a table, each with its cell and those that stand beside it in question."""
+        """Report rows of a table, each with its cell and those that stand beside it in question.
+
+        `place` is the sheet and the column to name, where they are not those of the column.
+        """
         frame = self[table]
         faulty = np.flatnonzero(true(rows))
         listed = faulty[:LISTED]
@@ -63,7 +67,7 @@ class Findings:
             of = [shown(value) for value in cells.iloc[listed]]
             values = [f"{v or 'empty'} ({name} {o})" for v, o in zip(values, of, strict=True)]
         numbers = frame.index.to_numpy()[faulty]
-        place, said = self.tables.place(table, column), each(listed) if each else None
+        place, said = place or self.tables.place(table, column), each(listed) if each else None
         self.problems += row_problems(severity, place, numbers, values, what, remedy, of_each=said)
 
     def column(

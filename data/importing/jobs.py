@@ -32,7 +32,7 @@ from data.importing.problems import Problem
 from data.importing.publish import BUILT, JOBS, OWNER, commit, new_folder, whole
 from data.importing.sheets import Sheet
 from data.queries import Derivability
-from data.store import Snapshot, find, read_json, store_folder
+from data.store import Snapshot, find, read_json, record_path, snapshots, store_folder
 
 State = Literal["reading", "mapping", "checking", "checked", "publishing", "published", "failed"]
 What = Literal["read", "check"]
@@ -278,6 +278,26 @@ class Job:
         write_json(self.place / "job.json", described)
         self.start("read")
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Put a corrected file in the place of one and read again; answers to its columns stay.
+
+        Parameters
+        ----------
+        name : str
+            Of the file to replace, one of `files`: the corrected one is called the same from then on.
+        content : bytes
+            In the same format.
+        """
+        self._rest()
+        described = self._said("job")
+        for number, file in enumerate(described["files"]):
+            if file["name"] == name:
+                path = self.place / "files" / str(number)
+                path.write_bytes(content)
+                file["path"] = str(path.absolute())
+        write_json(self.place / "job.json", described)
+        self.start("read")
+
     @property
     def mapping(self) -> StudyMapping | None:
         """The mapping as it was kept last."""
@@ -492,6 +512,18 @@ def saved_mappings(folder: Path | None = None) -> tuple[SheetMapping, ...]:
         with suppress(ValueError):
             found += mappings.from_json(json.loads(path.read_text("utf-8"))).sheets
     return tuple(found)
+
+
+def study_of(shapes: Iterable[str], folder: Path | None = None) -> Snapshot | None:
+    """Return the served study that was published from sheets of these shapes, if it is the only one."""
+    folder, wanted, found = folder or store_folder(), set(shapes), list[Snapshot]()
+    for snapshot in snapshots(folder):
+        if snapshot.current:
+            said = read_json(record_path(folder, snapshot.study_id, snapshot.hash)).get("mapping")
+            sheets = mappings.from_json(said).sheets if said else ()
+            if wanted and {sheet.shape for sheet in sheets} == wanted:
+                found.append(snapshot)
+    return found[0] if len(found) == 1 else None
 
 
 _tidied: set[Path] = set()

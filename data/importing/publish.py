@@ -21,6 +21,7 @@ from data.importing.disk import flush, locked, open_lock, write_json
 from data.importing.problems import ImportRefused, Problem, in_order
 from data.importing.read import Tables, read_folder
 from data.store import (
+    BUILD_CONFIG,
     Snapshot,
     SnapshotError,
     file_sha256,
@@ -278,7 +279,7 @@ def build(
 
 
 def _recount(path: Path, tables: Tables) -> None:
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with duckdb.connect(str(path), read_only=True, config=dict(BUILD_CONFIG)) as connection:
         for name, frame in tables.frames.items():
             (n,) = connection.table(name).count("*").fetchall()[0]
             if n != len(frame):
@@ -286,7 +287,7 @@ def _recount(path: Path, tables: Tables) -> None:
 
 
 def _write(path: Path, tables: Tables, problems: Sequence[Problem], progress: Progress) -> None:
-    connection = duckdb.connect(str(path))
+    connection = duckdb.connect(str(path), config=dict(BUILD_CONFIG))
     try:
         connection.execute(sql_text("schema"))
         _insert(connection, "studies", _study_row(tables.study))
@@ -340,8 +341,8 @@ def _known_outcomes(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Say of remission, relapse and death whether they happened.
 
     Without a column of its own, each happened if it has a day; without that column too, nobody knows.
-    With one, an empty cell means that it is not known, unless there is a day. A column that is empty all the
-    way down beside days says nothing and is taken as missing: a template was filled in by its days.
+    With one, an empty cell means that it is not known, unless there is a day. A column that is empty all
+    the way down beside days says nothing and is taken as missing: a template was filled in by its days.
     """
     for event, day in (
         ("cr_achieved", "cr_day"),

@@ -16,9 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from data.importing import formats, privacy
 from data.importing.apply import Canonical, apply
-from data.importing.check import check
+from data.importing.check import check, forget_days_after_death
 from data.importing.disk import write_json
 from data.importing.history import diff
 from data.importing.jobs import Job, JobError
@@ -67,7 +69,7 @@ def _said(error: Exception) -> str:
     """Return why a step failed, without the message of an error that can hold values."""
     if isinstance(error, JobError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
         return (
             "It needs more memory than an import may take. Split the file, or import it with the "
             "command, which takes more."
@@ -137,6 +139,7 @@ def _check(job: Job) -> dict[str, Any]:
     rows = {name: len(frame) for name, frame in tables.frames.items()}
     _progress(job, f"Checking {sum(rows.values()):,} rows", 0.2)
     found = (*job.problems, *identifying(sheets, mapping), *tables.problems, *check(tables))
+    forget_days_after_death(tables)
     problems = in_order(dict.fromkeys(found))
     result = {
         "problems": [asdict(problem) for problem in problems],

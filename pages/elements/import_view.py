@@ -234,8 +234,10 @@ def _files(job: Job) -> None:
     _list(job.problems)
     if mapping is None:
         st.markdown("No table was found in these files, so there is nothing to go on with.")
+        _replace(job, None)
         _read_again(job, None)
         return
+    _next_state(mapping)
     _identifiers(job, sheets, mapping)
     _rekey(job, mapping)
     for mapped in mapping.sheets:
@@ -254,6 +256,7 @@ def _one_sheet(job: Job, sheet: Sheet, mapped: SheetMapping) -> None:
         st.markdown(
             f"#### {wording.escape(mapping_view.shortened(sheet.name, 80))}", width="stretch"
         )
+        _replace(job, sheet)
         _read_again(job, sheet)
     read = [f"{name}: {words}" for name, words in sheet.reading.items()]
     size = (
@@ -264,7 +267,13 @@ def _one_sheet(job: Job, sheet: Sheet, mapped: SheetMapping) -> None:
 
     def changed() -> None:
         role, every = st.session_state[key], mapping_view.sheets(job).values()
-        mapping_view.keep(job.id, lambda now: recognise.with_role(every, now, sheet.name, role))
+
+        def proposed(now: StudyMapping) -> StudyMapping:
+            again = recognise.with_role(every, now, sheet.name, role)
+            others = {s.shape for s in again.sheets if s.sheet != sheet.name}
+            return privacy.without_identifying(every, again, others)
+
+        mapping_view.keep(job.id, proposed)
 
     link.put(key, mapped.role)
     st.selectbox("One row is", list(_ROLES), format_func=lambda role: _ROLES[role], key=key,
@@ -276,10 +285,39 @@ def _one_sheet(job: Job, sheet: Sheet, mapped: SheetMapping) -> None:
     )  # fmt: skip
 
 
+def _next_state(mapping: StudyMapping) -> None:
+    """Say of which study here the files are taken as the next state."""
+    study_id = mapping.study.get("study_id")
+    title = next((s.title for s in snapshots() if s.current and s.study_id == study_id), None)
+    if title is not None:
+        st.markdown(
+            f"Taken as the next state of **{wording.escape(title)}** (`{study_id}`), which is here "
+            "already. To make it a new study, say so under Columns, The study."
+        )
+
+
+def _file_of(job: Job, sheet: Sheet | None) -> str:
+    of_sheet = [file for file in job.files if sheet and sheet.name.startswith(file)]
+    return max(of_sheet, key=len, default=job.files[0])
+
+
+def _replace(job: Job, sheet: Sheet | None) -> None:
+    """Offer to put a corrected file in the place of one; with the same columns the answers stay."""
+    name = _file_of(job, sheet)
+    key = f"{job.files.index(name)}_{sheet and sheet.name}"
+    with st.popover("Replace the file", icon=":material/upload:"):
+        new = st.file_uploader(
+            "A corrected file: if its columns are the same, your answers stay",
+            [PurePath(name).suffix.removeprefix(".")], key=f"new_{key}",
+        )  # fmt: skip
+        if st.button("Replace", key=f"replace_{key}", disabled=new is None) and new:
+            job.replace(name, new.getvalue())
+            st.rerun()
+
+
 def _read_again(job: Job, sheet: Sheet | None) -> None:
     """Offer to read a file otherwise: another delimiter, encoding or header row."""
-    of_sheet = [file for file in job.files if sheet and sheet.name.startswith(file)]
-    name = max(of_sheet, key=len, default=job.files[0])
+    name = _file_of(job, sheet)
     reading = sheet.reading if sheet else {"delimiter": "", "encoding": "", "header row": ""}
     key = f"{job.files.index(name)}_{sheet and sheet.name}"
     with st.popover("Read it otherwise", icon=":material/tune:"):

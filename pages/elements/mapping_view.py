@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from data.endpoints import ENDPOINTS
-from data.importing import jobs, recognise
+from data.importing import jobs, privacy, recognise
 from data.importing.jobs import Job
 from data.importing.mapping import (
     CONSTANTS,
@@ -109,9 +109,12 @@ def mapping_of(job: Job) -> StudyMapping | None:
         return None
     shapes = {name: shape(map(str, sheet.cells)) for name, sheet in found.items()}
     if kept is None or {s.sheet: s.shape for s in kept.sheets} != shapes:
-        study = kept.study if kept else {}
-        kept = recognise.propose(found.values(), study, jobs.saved_mappings(job.folder))
+        known = None if kept else jobs.study_of(shapes.values(), job.folder)
+        study = kept.study if kept else _description(known) if known else {}
+        saved = jobs.saved_mappings(job.folder)
+        kept = recognise.propose(found.values(), study, saved)
         kept = replace(kept, study={"study_id": _free_name(kept), **kept.study})
+        kept = privacy.without_identifying(found.values(), kept, {s.shape for s in saved})
         job.keep(kept)
     return kept
 
@@ -510,7 +513,7 @@ def _values(sheet: Sheet, assignment: Assignment, question: Question | None, pla
     """Draw one choice of level per text of the column, the open ones first, with its count."""
     target = TARGETS[assignment.target]
     levels = YES_NO if assignment.kind == "boolean" else target.levels
-    kept = question.choices if question and not levels else {}
+    kept = set(question.choices if question else {})
     counts = sheet.cells[assignment.column].value_counts()
     still = question.texts[:_ONE_BY_ONE] if question else ()
     proposed = dict(question.proposed) if question else {}
@@ -522,8 +525,10 @@ def _values(sheet: Sheet, assignment: Assignment, question: Question | None, pla
             n = int(counts.get(text, 0))
             label = f"{wording.escape(shortened(text))} ({n:,})"
             current = assignment.values.get(text, proposed.get(text))
-            options = levels or [text for text in [text] if text in kept]
-            _level(text, label, options, current, place)
+            words = {level: level for level in levels} | {"": "leave empty"}
+            if text and text not in words and text in {*kept, current}:
+                words[text] = "as it stands"
+            _level(text, label, words, current, place)
     if not still:
         return
 
@@ -547,7 +552,7 @@ def _values(sheet: Sheet, assignment: Assignment, question: Question | None, pla
 
 
 def _level(
-    text: str, label: str, levels: Sequence[str], current: str | None, place: _Place
+    text: str, label: str, words: Mapping[str, str], current: str | None, place: _Place
 ) -> None:
     key = f"{place.key}_level_{text}"
 
@@ -557,7 +562,7 @@ def _level(
 
     link.put(key, current)
     st.selectbox(
-        label, [*levels, ""], format_func=lambda v: v or "leave empty", key=key, index=None,
+        label, list(words), format_func=lambda level: words[level], key=key, index=None,
         on_change=changed, placeholder="Choose", width=190,
     )  # fmt: skip
 

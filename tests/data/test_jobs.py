@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from data.importing import jobs, worker
 from data.importing.jobs import Job, JobError, create, load, saved_mappings, tidy
 from data.importing.limits import PAGE
 from data.importing.mapping import Assignment, StudyMapping
-from data.importing.recognise import propose, questions, with_role
+from data.importing.recognise import answered, propose, questions, with_role
 from data.store import SnapshotError, find, query, snapshots
 
 STUDY = {
@@ -131,6 +132,35 @@ def test_the_next_file_is_compared_with_what_is_served(folder: Path) -> None:
     assert snapshots(folder)[0].small_cell_minimum == 5
 
 
+def test_a_sample_whose_usual_day_is_after_the_death_does_not_count(folder: Path) -> None:
+    lines = CSV.replace("500,yes,500", "12,yes,12").splitlines()
+    results = ("MRD_EOI_BM (%)", "0.5", "0.4", "neg")
+    text = "\n".join(f"{line},{more}" for line, more in zip(lines, results, strict=True))
+    window = {"label": "EOI", "target_day": 30, "first_day": 20, "last_day": 60}
+    study = STUDY | {"timepoints": [window]}
+    job = read(folder, text)
+    mapping = propose(job.sheets(), study)
+    (sheet,) = mapping.sheets
+    constants = {"assay": "NGS", "material": "BM", "lod_fraction": "1e-6"}
+    mapping = replace(
+        mapping, sheets=(replace(sheet, constants=constants | dict(sheet.constants)),)
+    )
+    assert "mrd_result" in {a.target for a in sheet.assignments}
+    for question in questions(job.sheets(), mapping):
+        mapping = answered(mapping, question, question.proposed or "1e-6")
+    job.keep(mapping)
+    found = checked(job)
+    assert not found.fatal
+    (late,) = [p for p in found.problems if "after the death" in p.what]
+    assert (late.severity, late.row, late.column) == ("warning", 3, "MRD_EOI_BM (%)")
+    assert "Give the day" in late.remedy
+    snapshot = job.publish("ann")
+    days = query(snapshot, "SELECT patient_id, day FROM mrd_assessments ORDER BY patient_id")
+    assert [None if day != day else day for day in days["day"].astype(float)] == [30, None, 30]
+    evaluable = query(snapshot, "SELECT patient_id, status FROM mrd_by_timepoint ORDER BY 1")
+    assert evaluable["status"][1] == "not assessed"
+
+
 def test_a_fatal_problem_stops_the_publishing_alone(folder: Path) -> None:
     job = read(folder, CSV + "007,female,50,100,no,\n")
     job.keep(with_role(job.sheets(), propose(job.sheets(), STUDY), "ward.csv", "patients"))
@@ -189,6 +219,17 @@ def test_identifiers_are_replaced_by_salted_ones(folder: Path, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("own_process")
+def test_a_study_is_brought_again_within_the_limits_of_the_page(folder: Path) -> None:
+    first = read(folder)
+    mapped(first)
+    checked(first)
+    first.publish("ann")
+    again = read(folder, CSV.replace("007,male,41", "007,male,42"))
+    mapped(again)
+    assert str(checked(again).diff) == "1 patient changed"
+
+
+@pytest.mark.usefixtures("own_process")
 def test_another_process_goes_on_with_a_job(folder: Path) -> None:
     job = read(folder)
     mapped(job)
@@ -226,7 +267,11 @@ def test_a_worker_beyond_its_limits_is_a_sentence(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(MemoryError("Miller"), "memory"), (OSError(28, "No space left on device"), "No space left")],
+    [
+        (MemoryError("Miller"), "memory"),
+        (duckdb.OutOfMemoryException("Miller"), "memory"),
+        (OSError(28, "No space left on device"), "No space left"),
+    ],
 )
 def test_what_the_computer_lacks_is_a_sentence(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from data.exporting.table import as_xlsx
 from data.importing import history, jobs
+from data.importing.mapping import Assignment
 from data.importing.problems import Problem, report
 from data.importing.publish import import_folder
 from data.store import Snapshot, find, snapshots
@@ -83,8 +85,9 @@ def test_every_study_of_the_store_is_shown_with_what_is_served(
 def test_the_menu_keeps_the_cohort_that_the_address_asks_for(store: Path) -> None:
     test = run({"study": "short2025", "ph_status": "negative", "import": "x" * 22})
     links = {link.proto.label: link.proto.query_string for link in test.get("page_link")}
-    assert list(links)[:7] == [
-        "Overview", "Survival", "MRD negativity", "Transplant", "Evidence", "Patients", "Cohorts",
+    assert list(links)[:8] == [
+        "Overview", "Survival", "MRD negativity", "Transplant", "Evidence", "Patients", "Present",
+        "Cohorts",
     ]  # fmt: skip
     assert links["Survival"] == "study=short2025&ph_status=negative"
 
@@ -231,15 +234,101 @@ def test_the_files_screen_says_how_the_file_was_read_and_who_could_be_told(job: 
     assert not test.exception
     assert "24 rows, 10 columns" in said(test)
     assert "semicolon" in said(test)
-    assert "E-Mail" in said(test)
-    assert "These columns could tell who a patient is" in said(test)
     assert "P000" in test.dataframe[0].value.to_string()
+    assert "Left out, because they could tell who a patient is: E-Mail" in said(test)
+    assert targets(job, "E-Mail") == ["nothing"]
+
+
+def targets(job: jobs.Job, column: str) -> list[str]:
+    assert job.mapping is not None
+    return [a.target for a in job.mapping.sheets[0].assignments if a.column == column]
+
+
+def bring_back(job: jobs.Job, column: str) -> AppTest:
+    """Use a column that was left out as a variable all the same."""
+    step(job, "files")
+    assert job.mapping is not None
+    (sheet,) = job.mapping.sheets
+    used = (*(a for a in sheet.assignments if a.column != column),
+            Assignment(column, "own", label=column, kind="category"))  # fmt: skip
+    job.keep(replace(job.mapping, sheets=(replace(sheet, assignments=used),)))
+    return step(job, "files")
+
+
+def test_a_column_that_could_tell_who_a_patient_is_is_left_out_at_once(job: jobs.Job) -> None:
+    test = bring_back(job, "E-Mail")
+    assert "These columns could tell who a patient is" in said(test)
     button(test, "Leave them out").click().run()
     assert "These columns could tell" not in said(test)
-    assert "Left out, because they could tell who a patient is: E-Mail" in said(test)
-    mapping = job.mapping
-    assert mapping is not None
-    assert [a.target for a in mapping.sheets[0].assignments if a.column == "E-Mail"] == ["nothing"]
+    assert targets(job, "E-Mail") == ["nothing"]
+
+
+def test_identifiers_are_not_offered_as_variables(copied: Path) -> None:
+    rows = "\n".join(
+        f"P{i};{'female' if i % 2 else 'male'};{'Schmidt' if i % 3 else 'Rossi'};"
+        f"{'see letter from Dr Smith' if i % 4 else 'none'};{'seen 12.3.2020' if i % 5 else 'no'}"
+        for i in range(30)
+    )
+    begun = jobs.create([("n.csv", f"patient_id;sex;Name;Notes;Seen\n{rows}\n".encode())])
+    begun.start("read")
+    assert begun.wait(60) == "mapping"
+    test = step(begun, "files")
+    assert not test.exception
+    for column in ("Name", "Notes", "Seen"):
+        assert targets(begun, column) == ["nothing"]
+    assert targets(begun, "sex") == ["sex"]
+    choose(choose(test, "One row is", "nothing"), "One row is", "patients")
+    assert targets(begun, "Name") == ["nothing"]
+
+
+OLD = "patient_id,sex,age_years,komisch\n" + "".join(
+    f"P{i},{'male' if i % 2 else 'female'},{40 + i},a\n" for i in range(8)
+)
+
+
+def published(text: str) -> jobs.Job:
+    begun = jobs.create([("ward.csv", text.encode())])
+    begun.start("read")
+    assert begun.wait(60) == "mapping"
+    step(begun, "files")
+    begun.start("check")
+    assert begun.wait(60) == "checked", begun.message
+    return begun
+
+
+def test_the_next_file_of_a_study_is_taken_as_its_next_state(copied: Path) -> None:
+    first = published(OLD)
+    assert first.mapping is not None
+    study_id = first.mapping.study["study_id"]
+    first.publish("ann")
+    again = published(OLD.replace("P3,male", "P3,female"))
+    assert again.mapping is not None
+    assert again.mapping.study["study_id"] == study_id
+    test = step(again, "files")
+    assert "Taken as the next state of" in said(test)
+    assert str(again.checked().diff) == "1 patient changed"
+    # Where two studies look like this, nobody can tell which one it is.
+    again.keep(replace(again.mapping, study=again.mapping.study | {"study_id": "other"}))
+    again.start("check")
+    assert again.wait(60) == "checked"
+    again.publish("ann")
+    third = published(OLD)
+    assert third.mapping is not None
+    assert third.mapping.study["study_id"] not in (study_id, "other")
+    assert "Taken as" not in said(step(third, "files"))
+
+
+def test_a_corrected_file_takes_the_place_of_the_old_one_and_the_answers_stay(
+    job: jobs.Job,
+) -> None:
+    bring_back(job, "E-Mail")
+    answers = job.mapping
+    job.replace(job.files[0], small_file() + b"\n")
+    assert job.wait(60) == "mapping"
+    test = step(job, "files")
+    assert not test.exception
+    assert "replace_0_klein.csv" in {b.key for b in test.button}
+    assert job.mapping == answers
 
 
 def test_another_meaning_of_a_row_proposes_the_columns_anew(job: jobs.Job) -> None:
@@ -254,7 +343,6 @@ def test_another_meaning_of_a_row_proposes_the_columns_anew(job: jobs.Job) -> No
 def test_every_question_is_answered_by_choosing_then_checked_and_published(
     job: jobs.Job, copied: Path
 ) -> None:
-    button(step(job, "files"), "Leave them out").click().run()
     test = step(job, "columns")
     assert not test.exception
     assert "questions left" in said(test)
@@ -368,7 +456,7 @@ def test_what_is_brought_can_be_the_next_state_of_a_study_that_is_here(job: jobs
 
 
 def test_an_answer_that_comes_too_late_is_said_and_changes_nothing(job: jobs.Job) -> None:
-    test = step(job, "files")
+    test = bring_back(job, "E-Mail")
     job.cancel()
     button(test, "Leave them out").click().run()
     assert not test.exception
