@@ -337,7 +337,8 @@ _BASELINE = (
 
 RESERVED: frozenset[str] = frozenset(
     (
-        "study", "snapshot", "import", "step", "endpoint", "by", "by2", "unit", "zoom", "landmark_days", "horizon",
+        "study", "snapshot", "import", "step", "talk", "present",
+        "endpoint", "by", "by2", "unit", "zoom", "landmark_days", "horizon",
         "size", "timepoint",
         "denominator", "part", "publication", "setting", "assay", "swimmer", "sort",
         "mrd_section", "assays", "assays_at",
