@@ -130,8 +130,7 @@ def test_curves_have_the_colours_names_and_counts_of_the_screen(curves: Exhibit)
     (counts,) = tables_of(slide)
     assert counts[0][0] == curves.counted
     assert counts[1:] == [[series.short, *series.counts] for series in curves.series]
-    for note in curves.notes:
-        assert note in texts(slide).values()
+    assert " · ".join(curves.notes) in texts(slide).values()
 
 
 def test_axes_are_those_of_the_exhibit(curves: Exhibit) -> None:

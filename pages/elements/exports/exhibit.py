@@ -141,7 +141,7 @@ class Exhibit:
     counted : str
         What the counts of the series are: 'At risk'.
     notes : tuple of str
-        Short lines that stand inside the chart: the hazard ratio, the P value.
+        Short lines beside the chart: the hazard ratio, the P value.
     tables : mapping of str to pandas.DataFrame
         The numbers behind it by name of table: typed columns with plain names, suppressed cells as
         missing.

@@ -31,7 +31,7 @@ _MADE = datetime.datetime(2020, 1, 1)
 _FONT = "Arial"
 _INK, _SOFT, _RULE = "1B2430", "55606C", "B6BEC7"
 _WIDTH, _HEIGHT, _MARGIN = 13.333, 7.5, 0.55  # inches
-_PLOT_LEFT, _PLOT_RIGHT, _PLOT_TOP = 2.7, 10.35, 2.1
+_PLOT_LEFT, _PLOT_RIGHT, _PLOT_TOP = 2.7, 10.35, 2.3
 _FOOT = 6.86
 _MOST_ROWS = 12
 _WIDER = 1.1  # Arial than our font
@@ -216,7 +216,7 @@ def _curves(made: PptxSlide, exhibit: Exhibit) -> None:
     ends = [_last(series.points) for series in exhibit.series]
     _end_labels(made, exhibit, ends, top)
     _counts(made, exhibit, top)
-    _inside(made, exhibit.notes, top)
+    _above(made, exhibit.notes)
 
 
 def _rates(made: PptxSlide, exhibit: Exhibit) -> None:
@@ -456,11 +456,11 @@ def _end_labels(
         _text(made, text, fitted, box, colour=_colour(series), name=f"Name of {series.short}")
 
 
-def _inside(made: PptxSlide, notes: Sequence[str], bottom: float) -> None:
-    height = 0.32 * len(notes)
-    for i, note in enumerate(notes):
-        box = (_PLOT_LEFT + 0.15, bottom - 0.85 - height + 0.32 * i, 6, 0.3)
-        _text(made, note, 14, box)
+def _above(made: PptxSlide, notes: Sequence[str]) -> None:
+    """Write the ratio and the P value above the plot: inside it a curve could run through them."""
+    if notes:
+        box = (_PLOT_LEFT, _PLOT_TOP - 0.33, _WIDTH - _MARGIN - _PLOT_LEFT, 0.3)
+        _text(made, " · ".join(notes), 14, box)
 
 
 def _counts(made: PptxSlide, exhibit: Exhibit, top: float) -> None:
