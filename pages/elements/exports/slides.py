@@ -445,9 +445,9 @@ def _end_labels(
     top = _PLOT_TOP + 0.1
     base = bottom - (0.75 if exhibit.chart == "curves" else 0.1)
     height = base - top
-    size = 16 if 0.4 * len(exhibit.series) <= height else 12
+    size = next((s for s in (16, 12) if 1.5 * s / 72 * len(exhibit.series) <= height), 10)
     named = [(s, end) for s, end in zip(exhibit.series, ends, strict=True) if end is not None]
-    gap = 100 * 1.5 * size / 72 / height
+    gap = 100 * 1.4 * size / 72 / height
     places = push_apart([end for _, end in named], gap, 3, 100)
     for (series, _), place in zip(named, places, strict=True):
         high, width = 1.3 * size / 72, _WIDTH - _PLOT_RIGHT - 0.4
