@@ -118,7 +118,7 @@ def test_the_study_s_own_rule_is_what_is_stored_row_by_row(
 
 
 def test_the_study_s_own_rule_reads_the_stored_tables(two_assays: Snapshot) -> None:
-    assert stored._connection(two_assays, {}) is stored._connections[two_assays.path]
+    assert stored._connection(two_assays, {}) is stored._opened(two_assays)
     where, parameters = CohortFilter(rule=MrdRule()).where()
     assert (where, parameters) == ("TRUE", {})
 
