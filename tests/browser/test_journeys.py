@@ -149,6 +149,8 @@ def test_the_landmark_and_who_falls_out(server: str, page: Page) -> None:
     page.goto(f"{server}/survival?study=short2025&by=mrd_6_months")
     page.get_by_role("button", name="Start at 6 months").click()
     expect(page.get_by_text("Landmark at 6 months from first complete remission")).to_be_visible()
+    # A list that is opened while the page is still on its way closes again.
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_visible()
     page.get_by_text("List them").click()
     expect(page.get_by_text("event before the landmark").first).to_be_visible()
 
