@@ -101,7 +101,7 @@ FOUND = {"mrd_fraction": 1e-3}
 def published(folder: Path, patients: dict[str, list[dict[str, Any]]], **more: Any) -> Snapshot:
     """Import patients in remission on day 28, followed to day 400, with these samples."""
     study = {"study_id": "made", "title": "Made", "day_zero_label": "start of treatment",
-             "default_endpoint": "RFS"}  # fmt: skip
+             "default_endpoint": "RFS", "small_cell_minimum": 0}  # fmt: skip
     (folder / "study.json").write_text(json.dumps(study), "utf-8")
     names = list(patients)
     samples = [{"patient_id": name} | s for name, each in patients.items() for s in each]
