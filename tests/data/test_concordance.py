@@ -105,7 +105,8 @@ def published(folder: Path, patients: dict[str, list[dict[str, Any]]], **more: A
     (folder / "study.json").write_text(json.dumps(study), "utf-8")
     names = list(patients)
     samples = [{"patient_id": name} | s for name, each in patients.items() for s in each]
-    outcomes = [{"patient_id": name, "cr_day": 28, "last_follow_up_day": 400} for name in names]
+    well = {"cr_day": 28, "relapse_day": None, "death_day": None, "last_follow_up_day": 400}
+    outcomes = [{"patient_id": name} | well for name in names]
     tables = {
         "patients": [{"patient_id": name, "ph_status": "negative"} for name in names],
         "mrd_assessments": samples,
