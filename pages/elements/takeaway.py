@@ -19,6 +19,8 @@ _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document
 _PRESETS = {"one": "One column", "two": "Two columns", "slide": "Slide"}
 _COLOURS = {"print": "Colours", "greyscale": "Greyscale"}
 _CODE_HEIGHT = 180
+# The browser places a popover while it is still empty, where a strip of room was enough for that.
+_ROOM = "<style>[data-testid=stPopoverBody]{min-height:min(26rem,55vh)}</style>"
 
 
 def menu(cohort: Cohort, key: str, build: Callable[[], Exhibit | None] | None = None) -> None:
@@ -38,6 +40,7 @@ def menu(cohort: Cohort, key: str, build: Callable[[], Exhibit | None] | None = 
     if not popover.open:
         return
     with popover:
+        st.html(_ROOM)
         exhibit = build() if build else _exhibit(key, cohort)
         if exhibit is None:
             st.markdown("There is nothing to take away here.")

@@ -91,9 +91,15 @@ def test_every_format_is_what_the_exhibit_says(
     cohort = frame.cohort_of(View(study, options=tuple(query.items())))
     exhibit = exhibits.exhibit(key, cohort)
     assert exhibit is not None
-    page.locator(f".st-key-takeaway_{key} button").first.click()
+    menu = page.locator(f".st-key-takeaway_{key} button").first
+    menu.click()
     page.get_by_text("Show the code").wait_for()
     ready(page)
+    # A figure above that is drawn late moves the menu away from where it was opened.
+    menu.evaluate("button => button.scrollIntoView({block: 'start'})")
+    body = page.get_by_test_id("stPopoverBody")
+    expect(body).to_be_in_viewport(ratio=0.9)
+    assert body.evaluate("body => body.clientHeight") > 200, "no room to choose in"
     page.evaluate(WATCH)
     for name, expected in files(exhibit, cohort).items():
         content = fetched(page, name)
