@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import pandas as pd
@@ -24,6 +25,7 @@ from pages.elements.answers.negativity import Negativity
 from pages.elements.charts.rates import rates_chart
 from pages.elements.charts.survival import Group
 from pages.elements.charts.theme import ALL, styles
+from pages.elements.charts.wire import packed
 from pages.elements.frame import Cohort
 
 _NOBODY = "none"
@@ -150,9 +152,15 @@ def chart(view: MrdView, result: Negativity) -> dict[str, Any] | None:
     return rates_chart(rates, drawn, p_values=tests, denominator=share)
 
 
+@lru_cache(maxsize=200)
+def _packed(view: MrdView, result: Negativity) -> dict[str, Any] | None:
+    spec = chart(view, result)
+    return spec and packed(spec)
+
+
 def figure(cohort: Cohort, view: MrdView, result: Negativity) -> None:
     """Draw the rates with their intervals over the table of n/N."""
-    spec = chart(view, result)
+    spec = _packed(view, result)
     if spec is None:
         st.info("Nobody in this cohort was evaluable for MRD at any timepoint.")
         return

@@ -116,7 +116,7 @@ def numbers_table(view: SurvivalView, result: Survival) -> pd.DataFrame:
 
 def _numbers(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
     st.table(numbers_table(view, result), border="horizontal", hide_index=True)
-    lines = tables.comparison(result, view.horizon_days)
+    lines = list(tables.comparison(result, view.horizon_days))
     if result.test is not None:
         looks = frame.comparison_number(cohort, *view.question.values())
         lines.append(f":gray[Exploratory, comparison {looks} of this session]")

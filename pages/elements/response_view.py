@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ from pages.elements import (
 from pages.elements.answers.negativity import Negativity
 from pages.elements.charts.flows import FLOW, NODE, alluvial_chart
 from pages.elements.charts.kinetics import kinetics_chart
+from pages.elements.charts.wire import packed
 from pages.elements.frame import Cohort
 
 
@@ -37,13 +39,19 @@ def flows_chart(result: Negativity) -> dict[str, Any] | None:
     return alluvial_chart(result.flows, result.totals, timepoints=timepoints)
 
 
+@lru_cache(maxsize=200)
+def _packed_flows(result: Negativity) -> dict[str, Any] | None:
+    spec = flows_chart(result)
+    return spec and packed(spec)
+
+
 def alluvial(cohort: Cohort, result: Negativity) -> None:
     """Draw how the status changes from timepoint to timepoint; a click makes a flow the cohort."""
     timepoints = list(result.everybody["timepoint"])
     if len(timepoints) < 2:
         return
     st.subheader("From timepoint to timepoint", anchor=False)
-    spec = flows_chart(result)
+    spec = _packed_flows(result)
     if spec is None:
         _listed(result)
         takeaway.menu(cohort, "mrd_flows")
@@ -197,11 +205,12 @@ class Levels:
         """The limit of detection that is drawn; without any known one the axis still needs a floor."""
         return float(self.limits.median()) if len(self.limits) else 1e-6
 
-    def chart(self, cohort: Cohort) -> dict[str, Any]:
-        """Return the figure."""
-        return kinetics_chart(self.drawn, lod=self.lod, origin=cohort.study.day_zero_label)
+    def chart(self, origin: str) -> dict[str, Any]:
+        """Return the figure; its time counts from `origin`."""
+        return kinetics_chart(self.drawn, lod=self.lod, origin=origin)
 
 
+@lru_cache(maxsize=200)
 def levels(result: Negativity) -> Levels | None:
     """Return the levels over time; None where no sample has one, or single patients are not shown."""
     if result.samples is None:
@@ -221,6 +230,11 @@ def levels(result: Negativity) -> Levels | None:
     return None if drawn.empty else Levels(drawn, samples["lod_fraction"].dropna(), without)
 
 
+@lru_cache(maxsize=200)
+def _packed_levels(found: Levels, origin: str) -> dict[str, Any]:
+    return packed(found.chart(origin))
+
+
 def kinetics(cohort: Cohort, result: Negativity) -> None:
     """Draw the MRD level of each patient over time."""
     st.subheader("Level over time, one line per patient", anchor=False)
@@ -232,8 +246,8 @@ def kinetics(cohort: Cohort, result: Negativity) -> None:
         st.info("No sample of this cohort has a quantified level.")
         return
     st.vega_lite_chart(
-        found.chart(cohort), theme=None, width="stretch", key="kinetics_figure",
-        alt=levels_over_time(found.drawn),
+        _packed_levels(found, cohort.study.day_zero_label), theme=None, width="stretch",
+        key="kinetics_figure", alt=levels_over_time(found.drawn),
     )  # fmt: skip
     which = "limit" if found.limits.nunique() == 1 else "median limit"
     text = ""

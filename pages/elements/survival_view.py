@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ from pages.elements.answers.survival import (
 )
 from pages.elements.charts.survival import WHOLE, ZOOM, Group, survival_chart
 from pages.elements.charts.theme import ALL
+from pages.elements.charts.wire import packed
 from pages.elements.frame import Cohort
 
 _HORIZONS = {str(m): f"{m} months" for m in (12, 24, 36, 48, 60, 84, 120)}
@@ -417,13 +419,18 @@ def chart(view: SurvivalView, result: Survival | Incidence) -> dict[str, Any]:
     )
 
 
+@lru_cache(maxsize=200)
+def _packed(view: SurvivalView, result: Survival | Incidence) -> dict[str, Any]:
+    return packed(chart(view, result))
+
+
 def figure(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Draw the curves over their risk table."""
     first, last = view.zoom or (0, view.horizon_months)
     # Another key by zoom: the figure comes back without the shade of what was dragged over.
     key = f"survival_figure_{first}_{last}"
     st.vega_lite_chart(
-        chart(view, result), theme=None, width="stretch", key=key, alt=in_a_sentence(view, result),
+        _packed(view, result), theme=None, width="stretch", key=key, alt=in_a_sentence(view, result),
         on_select=lambda: _dragged(key, view), selection_mode=(ZOOM, WHOLE),
     )  # fmt: skip
     takeaway.menu(cohort, "survival_curves")
@@ -474,6 +481,7 @@ def notes(result: Survival | Incidence) -> list[str]:
     return notes
 
 
+@lru_cache(maxsize=200)
 def in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
     """Return what the figure says: the rate of each group at the milestone, and the test."""
     name = tables.main_milestone(view.horizon_days)
@@ -492,6 +500,7 @@ def in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
     return f"{quantity(view, result)} at {when} {', '.join(parts)}{ends}"
 
 
+@lru_cache(maxsize=200)
 def whole_table(view: SurvivalView, result: Survival | Incidence) -> pd.DataFrame:
     """Return every number of each group: one or two of them as columns, more as rows."""
     made = tables.survival_columns if len(result.levels) <= 2 else tables.survival_rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -176,7 +177,10 @@ def _milestone(result: Answer, at: Mapping[Hashable, Any], last: float, unit: st
     return f"**{wording.percent(rate)}** {limits}"
 
 
-def comparison(result: Survival | Incidence, horizon_days: int, unit: str = "months") -> list[str]:
+@lru_cache(maxsize=200)
+def comparison(
+    result: Survival | Incidence, horizon_days: int, unit: str = "months"
+) -> tuple[str, ...]:
     """Return hazard ratio, tests, difference and restricted mean as lines of Markdown."""
     lines = []
     if result.hazard and result.test:
@@ -200,7 +204,7 @@ def comparison(result: Survival | Incidence, horizon_days: int, unit: str = "mon
             f":gray[Fewer than {FEW_EVENTS} events in {wording.escape(wording.listed(few))}: "
             "read test and ratio with care.]"
         )
-    return lines
+    return tuple(lines)
 
 
 def _of_survival(result: Survival, horizon_days: int, unit: str) -> list[str]:
@@ -236,6 +240,7 @@ def difference_cells(result: Survival, asked: Mapping[str, int]) -> list[list[st
     return rows
 
 
+@lru_cache(maxsize=200)
 def difference_rows(result: Survival, short: str, horizon_days: int) -> pd.DataFrame:
     """Return the difference of two groups at every milestone, with P."""
     first, second = result.levels
@@ -426,53 +431,55 @@ def table_one(result: Characteristics, variables: Dictionary, by: str | None) ->
         for group in groups if by
     }  # fmt: skip
     names = {group: f"{head} (n = {result.sizes[group]:,})" for group, head in heads.items()}
+    lines = {name: _Lines() for name in result.rows["variable"]}
+    for line in result.rows.to_dict("records"):
+        lines[line["variable"]][line["group"], line["level"]] = line
+    tests = {line["variable"]: line for line in result.tests.to_dict("records")}
     rows = []
-    for name in dict.fromkeys(result.rows["variable"]):
-        rows += _characteristic(variables[name], result, list(heads))
+    for name, mine in lines.items():
+        rows += _characteristic(variables[name], mine, tests.get(name), list(heads))
     columns = ["Characteristic", *names.values(), *(["P", "SMD"] if groups else [])]
     return pd.DataFrame(rows, columns=columns)
 
 
+_Line = dict[Hashable, Any]
+_Lines = dict[tuple[str, Any], _Line]
+
+
 def _characteristic(
-    variable: Variable, result: Characteristics, groups: Sequence[str]
+    variable: Variable, lines: _Lines, tested: _Line | None, groups: Sequence[str]
 ) -> list[list[str]]:
-    mine = result.rows[result.rows["variable"] == variable.name]
-    tests = result.tests[result.tests["variable"] == variable.name]
     test = ["", ""]
-    if len(tests):
-        smd = tests.iloc[0]["smd"]
-        test = [
-            wording.p_number(tests.iloc[0]["p_value"]),
-            "–" if math.isnan(smd) else f"{smd:.2f}",
-        ]
+    if tested is not None:
+        smd = tested["smd"]
+        test = [wording.p_number(tested["p_value"]), "–" if math.isnan(smd) else f"{smd:.2f}"]
     if len(groups) == 1:
         test = []
+    first = {group: line for (group, _), line in reversed(lines.items())}
     label = wording.escape(variable.label)
     rows = []
     if variable.kind == "number":
         unit = f", {wording.escape(variable.unit)}" if variable.unit else ""
-        cells = [_number_cell(mine[mine["group"] == group]) for group in groups]
+        cells = [_number_cell(first[group]) for group in groups]
         rows.append([f"{label}{unit}", *cells, *test])
     elif variable.kind == "boolean":
-        cells = [_count_cell(mine[mine["group"] == group]) for group in groups]
+        cells = [_count_cell(first[group]) for group in groups]
         rows.append([label, *cells, *test])
     else:
         rows.append([label, *([""] * len(groups)), *test])
         order = [level.value for level in variable.levels]
-        for value in sorted(set(mine["level"].dropna()), key=order.index):
-            at = mine[mine["level"] == value]
-            cells = [_count_cell(at[at["group"] == group]) for group in groups]
+        for value in sorted({level for _, level in lines if level in order}, key=order.index):
+            cells = [_count_cell(lines.get((group, value))) for group in groups]
             text = wording.escape(variable.level(value).short)
             rows.append([f"&nbsp;&nbsp;&nbsp;{text}", *cells, *([""] * len(test))])
-    missing = [mine.loc[mine["group"] == group, "missing"].iloc[0] for group in groups]
+    missing = [first[group]["missing"] for group in groups]
     if any(missing):
         cells = [f":gray[{n}]" for n in missing]
         rows.append(["&nbsp;&nbsp;&nbsp;:gray[missing]", *cells, *([""] * len(test))])
     return rows
 
 
-def _number_cell(lines: pd.DataFrame) -> str:
-    line = lines.iloc[0]
+def _number_cell(line: _Line) -> str:
     if not line["n"]:
         return "–"
     if math.isnan(line["median"]):
@@ -485,10 +492,9 @@ def _number_cell(lines: pd.DataFrame) -> str:
     return f"{median} :gray[({limits})]"
 
 
-def _count_cell(lines: pd.DataFrame) -> str:
-    if lines.empty or not lines.iloc[0]["n"]:
+def _count_cell(line: _Line | None) -> str:
+    if line is None or not line["n"]:
         return "–"
-    line = lines.iloc[0]
     if isinstance(line["count"], Hidden) or isinstance(line["n"], Hidden):
         return f"{line['count']:.0f}/{line['n']}"
     return f"{line['count']:.0f}/{line['n']} :gray[({wording.whole_percent(line['count'] / line['n'])}%)]"

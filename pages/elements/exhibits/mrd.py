@@ -344,7 +344,7 @@ def kinetics(cohort: Cohort) -> Exhibit | None:
             f"median level where found {wording.fraction(median)}" if positive else "",
         ),
         provenance=_provenance(cohort, view, "levels as measured; open marks: not detected"),
-        spec=levels.chart(cohort),
+        spec=levels.chart(cohort.study.day_zero_label),
         alt=response_view.levels_over_time(levels.drawn),
         tables={"Levels": table},
         shown={title: shown},

@@ -114,7 +114,7 @@ def table(cohort: Cohort) -> Exhibit | None:
         shown["Every two groups"] = tables.pairwise_rows(result)
         made["Every two groups"] = _pairwise(result)
     shown["Comparison"] = pd.DataFrame(
-        {"": tables.comparison(result, view.horizon_days, view.unit)}
+        {"": list(tables.comparison(result, view.horizon_days, view.unit))}
     )
     return Exhibit(
         key="survival_table",
