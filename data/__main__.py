@@ -8,10 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from data import audit
+from data.engines import parquet
 from data.exporting import adam
 from data.importing import history, jobs
 from data.importing.command import PUBLISHED, REFUSED, Options, Outcome, import_paths, who
-from data.store import Snapshot, SnapshotError, find, snapshots, store_folder
+from data.store import (
+    Snapshot,
+    SnapshotError,
+    changed_folder,
+    find,
+    snapshots,
+    store_folder,
+    verify,
+)
 
 DEMO = Path(__file__).parent / "demo"
 
@@ -30,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "delete": _delete,
         "minimum": _minimum,
         "export-adam": _export_adam,
+        "publish": _publish,
+        "audit": _audit,
         "demo": _demo,
     }
     try:
@@ -74,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     export = command("export-adam", "write the analysis sets of a study under ADaM names, as a ZIP")
     export.add_argument("target", type=Path, metavar="FILE")
     export.add_argument("--snapshot", help="its hash; without it the one that is served")
+    published = command("publish", "write a snapshot as Parquet, which Apache Spark reads")
+    published.add_argument("--snapshot", help="its hash; without it the one that is served")
+    published.add_argument(
+        "--to", type=Path, required=True, help="folder; made where it is missing"
+    )
+    command("audit", "print the audit log and verify its chain", study=False)
     command("demo", "publish the embedded cohorts", study=False)
     return parser
 
@@ -169,9 +187,31 @@ def _minimum(given: argparse.Namespace) -> int:
 
 
 def _export_adam(given: argparse.Namespace) -> int:
-    given.target.write_bytes(adam.archive(find(given.study, given.snapshot)))
+    content = adam.archive(find(given.study, given.snapshot))
+    audit.record(who(), "download", file=f"{given.study}-adam.zip", study=given.study)
+    given.target.write_bytes(content)
     print(f"Wrote {given.target}")
     return PUBLISHED
+
+
+def _publish(given: argparse.Namespace) -> int:
+    snapshot = find(given.study, given.snapshot, changed_folder())
+    verify(snapshot)
+    print(f"Wrote {parquet.publish(snapshot, given.to)}")
+    return PUBLISHED
+
+
+def _audit(_: argparse.Namespace) -> int:
+    n = 0
+    for line in audit.lines():
+        told = ", ".join(f"{name} {value}" for name, value in line.told.items())
+        print(f"{line.at}  {line.what:<9}  {line.who}  {told}")
+        n += 1
+    last, faults = audit.check()
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    print(f"{n} lines, {'TAMPERED WITH' if faults else 'the chain is whole'}; last hash {last}")
+    return REFUSED if faults else PUBLISHED
 
 
 if __name__ == "__main__":

@@ -92,15 +92,14 @@ def dictionary(snapshot: Snapshot) -> Dictionary:
     """Return the dictionary of a snapshot: the variables that hold values, with their levels."""
     own = records(snapshot, "SELECT name, label, kind FROM own_variables ORDER BY label")
     labels = tuple(timepoint.label for timepoint in study(snapshot).timepoints)
-    everybody = sql_text("query_subjects").replace("{selection}", "TRUE")
-    frame = query(snapshot, everybody.replace("{expressions}", ""))
+    present = _with_values(snapshot)
     full = build_dictionary(
-        labels,
-        tuple(Variable(**variable) for variable in own),
-        present=frozenset(str(column) for column in frame if frame[column].notna().any()),
+        labels, tuple(Variable(**variable) for variable in own), present=present
     )
-    later = "disease_status" in frame and (frame["disease_status"].dropna() != "CR1").any()
-    variables = [_with_levels(variable, frame) for variable in full.values()]
+    later = "disease_status" in full and any(
+        value != "CR1" for value in _values(snapshot, full["disease_status"])
+    )
+    variables = [_with_levels(snapshot, variable) for variable in full.values()]
     # Before the outcome, which stands last.
     variables[-1:-1] = [pair.variable() for pair in assay_pairs(snapshot)]
     worded = tuple(_in_any_remission(v) if later else v for v in variables)
@@ -147,7 +146,7 @@ def _in_any_remission(variable: Variable) -> Variable:
     return variable if variable.name == "disease_status" else replace(variable, levels=levels)
 
 
-def _with_levels(variable: Variable, frame: pd.DataFrame) -> Variable:
+def _with_levels(snapshot: Snapshot, variable: Variable) -> Variable:
     """Give a category the levels that its data hold, the most frequent first."""
     if variable.kind == "number":
         return variable
@@ -160,8 +159,22 @@ def _with_levels(variable: Variable, frame: pd.DataFrame) -> Variable:
         return replace(variable, levels=levels)
     if variable.levels:
         return variable
-    values = frame[variable.name].dropna().astype(str).value_counts().index
+    values = _values(snapshot, variable)
     return replace(variable, levels=tuple(variable.level(value) for value in values))
+
+
+def _with_values(snapshot: Snapshot) -> frozenset[str]:
+    """Return the columns of `subjects` that hold a value."""
+    columns = query(snapshot, _subjects_sql("FALSE")).columns
+    counts = {str(name): f"count({quoted(str(name))})" for name in columns}
+    known = _aggregates(snapshot, CohortFilter(), Dictionary(()), counts).iloc[0]
+    return frozenset(name for name in counts if known[name])
+
+
+def _values(snapshot: Snapshot, variable: Variable) -> list[str]:
+    """Return the values of a category, the most frequent first, of equally many the first seen."""
+    text = sql_text("query_values").replace("{column}", variable.column)
+    return [str(row["value"]) for row in records(snapshot, text)]
 
 
 def derivability(snapshot: Snapshot) -> tuple[Derivability, ...]:
@@ -181,13 +194,28 @@ def derivability(snapshot: Snapshot) -> tuple[Derivability, ...]:
     )
 
 
-def subjects(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> pd.DataFrame:
-    """Return the patients of a cohort: one row per patient, every variable, by patient_id."""
+def subjects(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, most: int | None = None
+) -> pd.DataFrame:
+    """Return the patients of a cohort: one row per patient, every variable, by patient_id.
+
+    Parameters
+    ----------
+    most : int, optional
+        Only so many, the first; all by default.
+    """
     where, parameters = cohort.where(variables)
-    text = sql_text("query_subjects").replace("{selection}", where)
-    derived = (v for v in variables.values() if v.expression)
+    limit = "" if most is None else "LIMIT $most"
+    return query(snapshot, _subjects_sql(where, variables, limit), {**parameters, "most": most})
+
+
+def _subjects_sql(
+    where: str, variables: Mapping[str, Variable] | None = None, limit: str = ""
+) -> str:
+    derived = (v for v in (variables or {}).values() if v.expression)
     expressions = "".join(f", {v.expression} AS {v.column}" for v in derived)
-    return query(snapshot, text.replace("{expressions}", expressions), parameters)
+    text = sql_text("query_subjects").replace("{selection}", where).replace("{limit}", limit)
+    return text.replace("{expressions}", expressions)
 
 
 def size(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> int:
@@ -222,22 +250,161 @@ def level_counts(
     return counts
 
 
-def levels_of_endpoint(
+def _aggregates(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    aggregates: Mapping[str, str],
+    groups: Mapping[str, str] | None = None,
+    no_value: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return one row per group of a cohort, with what is counted in it: SQL texts by column."""
+    where, parameters = cohort.where(variables)
+    columns = {**(groups or {}), **aggregates}
+    listed = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
+    text = sql_text("query_aggregates").replace("{columns}", listed)
+    parameters["levels_of_no_value"] = list(no_value)
+    return query(snapshot, text.replace("{selection}", where), parameters)
+
+
+# No variable begins with an underscore, so that this clashes with none.
+N = "_n"
+"""The column with the number of patients that a row stands for."""
+_PATIENTS = {N: "CAST(count(*) AS INTEGER)"}
+
+
+def _value_sql(variable: Variable, no_value: Sequence[str] = ()) -> str:
+    """Return the SQL text of a variable's value, NULL where there is none or it has a level of none."""
+    value = variable.expression or variable.column
+    if variable.kind == "category" and no_value:
+        return f"CASE WHEN NOT list_contains($levels_of_no_value, {value}) THEN {value} END"
+    return value
+
+
+def combinations(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, names: Sequence[str]
+) -> pd.DataFrame:
+    """Return how many patients of a cohort have each combination of levels: `names`, _n.
+
+    Only combinations that occur; who has no value has the level 'missing'.
+    """
+    groups = {name: variables[name].level_sql for name in names}
+    return _aggregates(snapshot, cohort, variables, _PATIENTS, groups)
+
+
+def values(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, name: str, by: str | None
+) -> pd.DataFrame:
+    """Return how many patients of a cohort have each value of a variable: value, _n, and _group.
+
+    The value is as stored and missing where there is none; _group is the level of `by`, '' without.
+    """
+    group = variables[by].level_sql if by else "''"
+    groups = {"_group": group, "value": _value_sql(variables[name])}
+    return _aggregates(snapshot, cohort, variables, _PATIENTS, groups)
+
+
+def days(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, column: str, since: str = ""
+) -> pd.DataFrame:
+    """Return how many patients have each day of a column of `subjects`: day, _n, by day.
+
+    Parameters
+    ----------
+    since : str
+        The column of the day from which is counted; day 0 without.
+    """
+    day = quoted(column) + (f" - {quoted(since)}" if since else "")
+    found = _aggregates(snapshot, cohort, variables, _PATIENTS, {"day": day})
+    return found[found["day"].notna()].astype({"day": "float64"})
+
+
+@dataclass(frozen=True)
+class Span:
+    """The values of a number: the smallest and the largest, NaN without any; whether all are whole."""
+
+    low: float
+    high: float
+    whole: bool
+
+
+def span(snapshot: Snapshot, column: str) -> Span:
+    """Return the span of a numeric column of `subjects` in a study."""
+    name = quoted(column)
+    ends = {
+        "low": f"CAST(min({name}) AS DOUBLE)",
+        "high": f"CAST(max({name}) AS DOUBLE)",
+        "fractions": f"count(CASE WHEN {name} <> floor({name}) THEN 1 END)",
+    }
+    row = _aggregates(snapshot, CohortFilter(), Dictionary(()), ends).iloc[0]
+    return Span(float(row["low"]), float(row["high"]), not row["fractions"])
+
+
+def varying(
     snapshot: Snapshot,
     cohort: CohortFilter,
     variables: Dictionary,
     *,
-    endpoint: str,
-    by: Sequence[str],
-) -> dict[tuple[str, ...], int]:
-    """Return how many patients of a cohort have each level of `by`, of those in an endpoint."""
-    where, parameters = cohort.where(variables)
-    groups = "".join(f"{variables[name].level_sql} AS {variables[name].column}, " for name in by)
-    text = sql_text("query_levels_of_endpoint").replace("{groups}", groups)
-    rows = records(
-        snapshot, text.replace("{selection}", where), {**parameters, "endpoint": endpoint}
+    among: str | None = None,
+    ignored: str | None = None,
+) -> frozenset[str]:
+    """Return the variables with more than one value in a cohort.
+
+    Parameters
+    ----------
+    among : str, optional
+        Only patients with a value of this variable count.
+    ignored : str, optional
+        A level that is no value.
+    """
+    no_value = () if ignored is None else (ignored,)
+    # The smallest and the largest value say so without counting the others.
+    ends = dict[str, str]()
+    for variable in variables.values():
+        value = _value_sql(variable, no_value)
+        if among is not None:
+            value = f"CASE WHEN {_value_sql(variables[among])} IS NOT NULL THEN {value} END"
+        ends |= {f"low_{variable.name}": f"min({value})", f"high_{variable.name}": f"max({value})"}
+    row = _aggregates(snapshot, cohort, variables, ends, no_value=no_value).iloc[0]
+    return frozenset(
+        name
+        for name in variables
+        if not pd.isna(row[f"low_{name}"]) and row[f"low_{name}"] != row[f"high_{name}"]
     )
-    return {tuple(row[name] for name in by): row["n"] for row in rows}
+
+
+def known(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    names: Sequence[str] | None = None,
+    by: str | None = None,
+    unknown: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return how many patients of a cohort have a value of each variable.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Which variables; all by default.
+    by : str, optional
+        A variable that groups; who has no value of it has the level 'missing'.
+    unknown : sequence of str
+        Levels that are no value.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per level of `by`, or one without: _group, _n, and one column per variable.
+    """
+    group = {"_group": variables[by].level_sql} if by else None
+    counts = {
+        name: f"CAST(count({_value_sql(variables[name], unknown)}) AS INTEGER)"
+        for name in (variables if names is None else names)
+    }
+    found = _aggregates(snapshot, cohort, variables, {**_PATIENTS, **counts}, group, unknown)
+    return found if by else found.assign(_group="")
 
 
 def attrition(
@@ -281,6 +448,28 @@ def events(
     return _grouped(snapshot, cohort, variables, "query_events", by, {"endpoint": endpoint})
 
 
+def counted(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return everybody of a cohort in an endpoint, counted: `events` and `exclusions` in one question.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `by`, with every level; time (NaN where the endpoint cannot be given), reason
+        (missing where it can), n_event, n_competing, n_censored, _n.
+    """
+    where, parameters = cohort.where(variables)
+    groups = "".join(f"{variables[name].level_sql} AS {variables[name].column}, " for name in by)
+    text = sql_text("query_counted").replace("{groups}", groups).replace("{selection}", where)
+    return query(snapshot, text, parameters | {"endpoint": endpoint})
+
+
 def event_rows(
     snapshot: Snapshot,
     cohort: CohortFilter,
@@ -301,6 +490,54 @@ def event_rows(
         was true on the landmark day and is known to everybody; switch_day is the day of the change
         (the last, of several variables; NaN: never), and `undated` is True where nobody knows it.
     """
+    rows, parameters = _landmark_rows(cohort, variables, endpoint, by, landmark_days)
+    return query(snapshot, sql_text("query_event_rows").replace("{rows}", rows), parameters)
+
+
+def landmark_counts(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: Sequence[str] = (),
+    landmark_days: int,
+) -> pd.DataFrame:
+    """Return `event_rows` counted: one row, with their number _n, for all patients alike.
+
+    Of the days only their place beside the landmark is kept: known_day is the day after it (NaN: no
+    later than it), switch_day the landmark or the day after it (NaN: never).
+    """
+    rows, parameters = _landmark_rows(cohort, variables, endpoint, by, landmark_days)
+    groups = "".join(f"{variables[name].column}, " for name in by)
+    text = sql_text("query_landmark").replace("{groups}", groups).replace("{rows}", rows)
+    return query(snapshot, text, parameters)
+
+
+def landmark_excluded(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    by: Sequence[str] = (),
+    landmark_days: int,
+    most: int,
+) -> pd.DataFrame:
+    """Return the first patients whom a landmark leaves out: patient_id, time, event, known_day."""
+    rows, parameters = _landmark_rows(cohort, variables, endpoint, by, landmark_days)
+    text = sql_text("query_landmark_excluded").replace("{rows}", rows)
+    return query(snapshot, text, {**parameters, "most": most})
+
+
+def _landmark_rows(
+    cohort: CohortFilter,
+    variables: Dictionary,
+    endpoint: str,
+    by: Sequence[str],
+    landmark_days: int,
+) -> tuple[str, dict[str, object]]:
+    """Return the SQL text of one row per patient for a landmark, and its parameters."""
     groups, changes, undated = "", list[str](), list[str]()
     for variable in (variables[name] for name in by):
         level = variable.level_sql
@@ -316,12 +553,12 @@ def event_rows(
         if variable.known == "at a day"
     ]
     groups = (
-        f"patient_id, {groups}{_latest_sql(days)} AS known_day, "
+        f"subjects.patient_id, {groups}{_latest_sql(days)} AS known_day, "
         f"{_latest_sql(changes)} AS switch_day, {' OR '.join(undated) or 'FALSE'} AS undated, "
     )
     where, parameters = _comparable(cohort, variables, by)
-    text = sql_text("query_event_rows").replace("{groups}", groups).replace("{selection}", where)
-    return query(snapshot, text, parameters | {"endpoint": endpoint, "landmark": landmark_days})
+    text = sql_text("part_event_rows").replace("{groups}", groups).replace("{selection}", where)
+    return text, parameters | {"endpoint": endpoint, "landmark": landmark_days}
 
 
 def _day_sql(variable: Variable) -> str:
@@ -336,10 +573,105 @@ def _latest_sql(days: Sequence[str]) -> str:
 
 
 def mrd_by_timepoint(
-    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, by: Sequence[str] = ()
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    by: Sequence[str] = (),
+    most: int | None = None,
 ) -> pd.DataFrame:
-    """Return one row per patient and timepoint: status, level, sample day, and the columns of `by`."""
-    return _grouped(snapshot, cohort, variables, "query_mrd_by_timepoint", by, {})
+    """Return one row per patient and timepoint: status, level, sample day, and the columns of `by`.
+
+    Parameters
+    ----------
+    most : int, optional
+        Only of so many patients, the first by identifier; of all by default.
+    """
+    name = "query_mrd_by_timepoint" + ("" if most is None else "_of_some")
+    return _grouped(snapshot, cohort, variables, name, by, {"most": most})
+
+
+@dataclass(frozen=True)
+class Undrawn:
+    """Whose course can be drawn from first remission on, and whose not.
+
+    Attributes
+    ----------
+    n_lanes : int
+        Patients with a dated remission and follow-up.
+    n_without_remission : int
+        All others.
+    n_undated : int
+        Of the former, those with a transplant whose day nobody knows.
+    """
+
+    n_lanes: int
+    n_without_remission: int
+    n_undated: int
+
+
+_LANE = "cr_day IS NOT NULL AND follow_up_days IS NOT NULL"
+
+
+def without_lane(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> Undrawn:
+    """Return how many patients of a cohort have a course from first remission on."""
+    undated = f"{_LANE} AND allosct = 'yes' AND allosct_day IS NULL"
+    counts = {
+        "n_lanes": f"count(CASE WHEN {_LANE} THEN 1 END)",
+        "n_undated": f"count(CASE WHEN {undated} THEN 1 END)",
+    }
+    row = _aggregates(snapshot, cohort, variables, {**_PATIENTS, **counts}).iloc[0]
+    n_lanes = int(row["n_lanes"])
+    return Undrawn(n_lanes, int(row[N]) - n_lanes, int(row["n_undated"]))
+
+
+def lanes(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    transplanted_first: bool,
+    most: int,
+) -> pd.DataFrame:
+    """Return the courses of a cohort from first remission on, the longest first, at most so many.
+
+    Parameters
+    ----------
+    transplanted_first : bool
+        Whether those with a dated transplant come before the others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        patient_id, risk_group, cr_day, follow_up_days, allosct_day, car_t_day, relapse_day, death_day.
+    """
+    where, parameters = cohort.where(variables)
+    text = sql_text("query_lanes").replace("{selection}", where)
+    asked = {"transplanted_first": transplanted_first, "most": most}
+    return query(snapshot, text, {**parameters, **asked})
+
+
+def samples_of(snapshot: Snapshot, cohort: CohortFilter, patients: Sequence[str]) -> pd.DataFrame:
+    """Return the samples that stand for a timepoint in some patients; MRD by the rule of the cohort.
+
+    Returns
+    -------
+    pandas.DataFrame
+        patient_id, sample_day, status, cr_day; by timepoint and patient.
+    """
+    _, parameters = cohort.everybody().where()
+    return query(
+        snapshot, sql_text("query_samples_of_some"), {**parameters, "patients": list(patients)}
+    )
+
+
+def assays_of_samples(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary
+) -> tuple[str, ...]:
+    """Return the assays of the samples that stand for the timepoints of a cohort."""
+    where, parameters = cohort.where(variables)
+    text = sql_text("query_assays_of_samples").replace("{selection}", where)
+    return tuple(row["assay"] for row in records(snapshot, text, parameters))
 
 
 def exclusions(

@@ -9,112 +9,96 @@ for readers.
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import json
 import os
-import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 
-from data.cohort import Compared
-from data.rule import DEPTH_OF_STUDY, PARAMETER, MrdRule
+from data.engines import duck, spark
+from data.engines.base import (
+    FORMAT,
+    Engine,
+    EngineError,
+    Parameters,
+    Snapshot,
+    SnapshotError,
+    Unreachable,
+    Unusable,
+    sql_text,
+)
+from data.engines.duck import BUILD_CONFIG, QUERY_CONFIG, file_sha256
+from data.engines.parquet import DIFFERING
 from data.variables import quoted
 
-SQL = Path(__file__).parent / "sql"
+__all__ = [
+    "BUILD_CONFIG",
+    "FORMAT",
+    "MINIMUM",
+    "QUERY_CONFIG",
+    "READ_ONLY",
+    "EngineError",
+    "Snapshot",
+    "SnapshotError",
+    "Unreachable",
+    "changed_folder",
+    "cluster",
+    "difference",
+    "engine_of",
+    "file_sha256",
+    "find",
+    "query",
+    "records",
+    "snapshots",
+    "sql_text",
+    "store_folder",
+    "verify",
+]
+
+READ_ONLY = (
+    "This store is read with Apache Spark and changed where the data are: import the study into a folder, "
+    "then python -m data publish --study NAME --to FOLDER."
+)
+"""Why nothing is imported, rolled back or deleted here."""
+
 DEFAULT_FOLDER = Path(__file__).parent / "store"
 
-MODEST: Mapping[str, str] = {
-    "threads": str(min(4, os.cpu_count() or 1)),
-    "async_threads": "1",
-}
-"""Every thread of DuckDB reserves address space, which an import may not have without end."""
-
-BUILD_CONFIG: Mapping[str, str] = {**MODEST, "memory_limit": "1GB"}
-"""What builds or compares snapshots writes to disk what does not fit."""
-
-QUERY_CONFIG: Mapping[str, str] = {
-    **MODEST,
-    "enable_external_access": "false",
-    "autoload_known_extensions": "false",
-    "autoinstall_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "python_enable_replacements": "false",
-    "max_temp_directory_size": "0B",
-    "lock_configuration": "true",
-}
-"""A query can read the snapshot and nothing else, and cannot change that."""
-
-
-class SnapshotError(RuntimeError):
-    """A snapshot cannot be used: it is not here, or it is damaged.
-
-    Attributes
-    ----------
-    previous : Snapshot or None
-        The newest other snapshot of the study that is whole, to open instead.
-    """
-
-    def __init__(self, message: str, previous: Snapshot | None = None) -> None:
-        super().__init__(message)
-        self.previous = previous
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One published state of a study.
-
-    Attributes
-    ----------
-    study_id, title : str
-    hash : str
-        Twelve characters of the SHA-256 of what was imported and of the derivations: equal input
-        gives an equal hash, on any machine.
-    file_sha256 : str
-        Of the DuckDB file, checked before the first use.
-    path : Path
-    published_at : str
-        UTC, ISO 8601.
-    rows : mapping of str to int
-        Rows of each raw table.
-    current : bool
-        Whether this is the one that is served.
-    published_by : str
-    small_cell_minimum : int
-        Of the study, whichever snapshot: the smallest number of patients that may be shown; 0 shows all.
-    compared : Compared or None
-        Two saved cohorts, by which `subjects` then has the column `cohorts`.
-    """
-
-    study_id: str
-    title: str
-    hash: str
-    file_sha256: str
-    path: Path
-    published_at: str
-    rows: Mapping[str, int]
-    current: bool
-    published_by: str = ""
-    small_cell_minimum: int = 0
-    compared: Compared | None = None
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What decides every answer that this gives: equal keys, equal answers."""
-        compared = self.compared
-        cohorts = compared and (compared.a.key, compared.b.key)
-        return self.study_id, self.hash, self.small_cell_minimum, cohorts
+MINIMUM = 5
+"""The small-cell minimum of a study that says nothing else."""
 
 
 def store_folder() -> Path:
-    """Return the folder of the snapshots: COHORT_STORE, or data/store/."""
-    return Path(os.environ.get("COHORT_STORE") or DEFAULT_FOLDER)
+    """Return the folder of the snapshots: COHORT_STORE, or data/store/.
+
+    Where Spark answers, it is the folder on this machine for what does not belong to a cluster: talks.
+    """
+    store = os.environ.get("COHORT_STORE") or str(DEFAULT_FOLDER)
+    if store.startswith(spark.CLUSTER):
+        return DEFAULT_FOLDER
+    return Path(store.removeprefix(spark.LOCAL))
+
+
+def changed_folder() -> Path:
+    """Return the folder of the snapshots for who changes what is in it.
+
+    Raises
+    ------
+    EngineError
+        Where Spark answers: what a cluster holds is changed on the cluster.
+    """
+    if cluster():
+        raise EngineError(READ_ONLY)
+    return store_folder()
+
+
+def cluster() -> str:
+    """Return the store as COHORT_STORE names it where Spark answers for it; empty for a folder."""
+    store = os.environ.get("COHORT_STORE", "")
+    return store if spark.is_spark(store) else ""
 
 
 def pointer_path(folder: Path, study_id: str) -> Path:
@@ -127,41 +111,106 @@ def record_path(folder: Path, study_id: str, digest: str) -> Path:
     return folder / f"{study_id}-{digest}.json"
 
 
+def history_path(folder: Path, study_id: str) -> Path:
+    """Return the history of a study: a line of JSON for everything that was done to it."""
+    return folder / f"{study_id}{HISTORY_ENDING}"
+
+
+HISTORY_ENDING = ".history.jsonl"
+
+
 def snapshots(folder: Path | None = None) -> tuple[Snapshot, ...]:
     """Return every snapshot of a folder, by study, the newest first.
 
     A record without its file, or a file without its record, is what an interrupted import leaves; it
     was never published and is passed over. Connections to snapshots that are gone are dropped.
+
+    Raises
+    ------
+    SnapshotError
+        If the folder is there and cannot be read.
     """
+    if folder is None and cluster():
+        return spark.engine(cluster()).snapshots()
     folder = folder or store_folder()
+    try:
+        found = _listed(folder)
+    except OSError as error:
+        raise SnapshotError(
+            f"The store cannot be read just now ({error.strerror}). Try again; if that does not help, the "
+            "disk or the rights of its folder need a look. Nothing was changed."
+        ) from error
+    duck.forget(folder, {(s.path, s.file_sha256) for s in found})
+    found.sort(key=lambda snapshot: snapshot.published_at, reverse=True)
+    return tuple(sorted(found, key=lambda snapshot: snapshot.study_id))
+
+
+def _listed(folder: Path) -> list[Snapshot]:
     found = []
     pointers: dict[str, Mapping[str, Any]] = {}
-    for path in folder.glob("*-*.json"):
+    # Not glob: it takes a folder that may not be read for an empty one.
+    names = os.listdir(folder) if folder.exists() else []
+    for path in (folder / name for name in names if fnmatch(name, "*-*.json")):
         fields = read_json(path)
         file = folder / str(fields.get("file"))
-        if "file_sha256" not in fields or not file.exists():
+        if not fields.keys() >= _NEEDED or not file.exists():
             continue
         study_id = fields["study_id"]
         pointed = pointers.setdefault(study_id, pointer(folder, study_id))
         found.append(
             Snapshot(
-                **{name: fields[name] for name in _RECORDED if name in fields},
+                **{"format": 0} | {name: fields[name] for name in _RECORDED if name in fields},
                 path=file,
                 current=pointed.get("snapshot") == fields["hash"],
-                small_cell_minimum=int(pointed.get("small_cell_minimum", 0)),
+                small_cell_minimum=int(pointed.get("small_cell_minimum", MINIMUM)),
             )
         )
-    _drop_connections(folder, {(s.path, s.file_sha256) for s in found})
-    found.sort(key=lambda snapshot: snapshot.published_at, reverse=True)
-    return tuple(sorted(found, key=lambda snapshot: snapshot.study_id))
+    return found
 
 
-_RECORDED = ("study_id", "title", "hash", "file_sha256", "published_at", "published_by", "rows")
+_RECORDED = (
+    "study_id", "title", "hash", "file_sha256", "published_at", "published_by", "rows", "format",
+)  # fmt: skip
+_NEEDED = {*_RECORDED} - {"published_by", "format"}
+_POINTED = {"snapshot": str, "small_cell_minimum": int}
 
 
 def pointer(folder: Path, study_id: str) -> Mapping[str, Any]:
-    """Return what the pointer of a study says: snapshot and small_cell_minimum; empty without one."""
-    return read_json(pointer_path(folder, study_id))
+    """Return what the pointer of a study says: snapshot and small_cell_minimum; empty without one.
+
+    The history has noted it before: what a damaged pointer no longer tells is read there, and the
+    minimum also where the pointer is gone, so that no small count shows because a file was lost.
+    """
+    path = pointer_path(folder, study_id)
+    fields = read_json(path)
+    if is_pointer(fields):
+        return fields
+    told = _last_told(folder, study_id)
+    names = _POINTED if path.exists() else ("small_cell_minimum",)
+    return {name: told[name] for name in names if name in told}
+
+
+def is_pointer(fields: Mapping[str, Any]) -> bool:
+    """Tell whether what was read from a pointer is whole."""
+    return all(isinstance(fields.get(name), kind) for name, kind in _POINTED.items())
+
+
+def _last_told(folder: Path, study_id: str) -> dict[str, Any]:
+    """Return what a history noted last of a study that is served; empty without it."""
+    try:
+        lines = history_path(folder, study_id).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return {}
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError):
+            fields = json.loads(line)
+            if not isinstance(fields, dict):
+                continue
+            if is_pointer(fields):
+                return fields
+            if fields.get("snapshot") is None:  # the whole study was deleted
+                break
+    return {}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -186,7 +235,8 @@ def find(study_id: str, digest: str | None = None, folder: Path | None = None) -
         if snapshot.current if digest is None else snapshot.hash == digest:
             return snapshot
     if not here:
-        raise SnapshotError(f"The study ‘{study_id}’ is not in this store.")
+        where = None if folder is None and cluster() else folder or store_folder()
+        raise SnapshotError(_why_not_here(study_id, where))
     if digest is None:
         message = f"The snapshot of ‘{study_id}’ that is to be shown is missing or damaged."
     else:
@@ -194,144 +244,57 @@ def find(study_id: str, digest: str | None = None, folder: Path | None = None) -
     raise SnapshotError(message, _whole(here))
 
 
+def _why_not_here(study_id: str, folder: Path | None) -> str:
+    """Say why a store has no snapshot of a study; None is one on a cluster."""
+    if folder is None:
+        return f"The study ‘{study_id}’ is not in this store."
+    if not folder.exists():
+        return (
+            "The folder of this store is not there: its disk may not be connected, or COHORT_STORE may "
+            "name another folder."
+        )
+    # Never asked of the disk: what a link calls a study can be a path, or too long for one.
+    if pointer_path(folder, study_id) in folder.glob("*.json"):
+        return f"What the store noted of ‘{study_id}’ is damaged. Import the study again."
+    return f"The study ‘{study_id}’ is not in this store."
+
+
 def _whole(candidates: Iterable[Snapshot]) -> Snapshot | None:
-    """Return the served one of some snapshots if it is undamaged, else the newest that is."""
-    for snapshot in sorted(candidates, key=lambda snapshot: not snapshot.current):
-        with contextlib.suppress(OSError):
-            if file_sha256(snapshot.path) == snapshot.file_sha256:
-                return snapshot
+    """Return the served one of some snapshots if it can be shown, else the newest that can."""
+    readable = (snapshot for snapshot in candidates if snapshot.format == FORMAT)
+    for snapshot in sorted(readable, key=lambda snapshot: not snapshot.current):
+        with contextlib.suppress(Unusable, EngineError):
+            engine_of(snapshot).verify(snapshot)
+            return snapshot
     return None
 
 
-_OVERLAYS_KEPT = 12
-"""Rules and comparisons that stay in memory at the same time; the one used longest ago goes first."""
-
-_opening = threading.RLock()
-_File = tuple[Path, str]
-_connections: dict[_File, duckdb.DuckDBPyConnection] = {}
-_overlays: OrderedDict[tuple[_File, MrdRule, Compared | None], duckdb.DuckDBPyConnection] = (
-    OrderedDict()
-)
-
-
-def _drop_connections(folder: Path, kept: set[_File]) -> None:
-    """Let go of what was deleted: its file stays on disk for as long as a connection holds it."""
-    with _opening:
-        # Not closed: a cursor of another thread may still read from it.
-        for file in [f for f in _connections if f[0].parent == folder and f not in kept]:
-            del _connections[file]
-        for key in [k for k in _overlays if k[0][0].parent == folder and k[0] not in kept]:
-            del _overlays[key]
-
-
-def _connection(
-    snapshot: Snapshot, parameters: Mapping[str, Any] | None
-) -> duckdb.DuckDBPyConnection:
-    """Return the connection that answers a query: to the snapshot, verified when it is opened.
-
-    Under another MRD rule than the study's own, and where two cohorts are compared, it is one to a
-    database in memory that holds the tables that differ, over the same file.
-    """
-    rule: MrdRule = (parameters or {}).get(PARAMETER) or MrdRule()
-    try:
-        with _opening:
-            return _overlay(snapshot, rule) if rule or snapshot.compared else _opened(snapshot)
-    except duckdb.IOException as error:
-        raise _unusable(snapshot, "gone or cannot be read") from error
-
-
-def _opened(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
-    file = snapshot.path, snapshot.file_sha256
-    if file not in _connections:
-        verify(snapshot)
-        _connections[file] = duckdb.connect(
-            str(snapshot.path), read_only=True, config=dict(QUERY_CONFIG)
-        )
-    return _connections[file]
-
-
-def _overlay(snapshot: Snapshot, rule: MrdRule) -> duckdb.DuckDBPyConnection:
-    key = ((snapshot.path, snapshot.file_sha256), rule, snapshot.compared)
-    if key not in _overlays:
-        _opened(snapshot)  # which verifies it
-        _overlays[key] = _derived_anew(snapshot, rule)
-        if len(_overlays) > _OVERLAYS_KEPT:
-            # Not closed: a cursor of another thread may still read from it.
-            _overlays.popitem(last=False)
-    _overlays.move_to_end(key)
-    return _overlays[key]
-
-
-def _derived_anew(snapshot: Snapshot, rule: MrdRule) -> duckdb.DuckDBPyConnection:
-    """Open a snapshot with what depends on the MRD rule derived in memory by the import's own SQL."""
-    locks = ("enable_external_access", "lock_configuration")
-    connection = duckdb.connect(
-        ":memory:", config={k: v for k, v in QUERY_CONFIG.items() if k not in locks}
-    )
-    path = str(snapshot.path).replace("'", "''")
-    depth = DEPTH_OF_STUDY if rule.cutoff is None else "$cutoff"
-    texts = [
-        sql_text("overlay_open").replace("{path}", f"'{path}'"),
-        sql_text("overlay_samples"),
-        sql_text("derive_mrd_by_timepoint").replace(DEPTH_OF_STUDY, depth),
-        sql_text("overlay_reasons"),
-        sql_text("derive_subjects"),
-        sql_text("overlay_close"),
-    ]
-    parameters = rule.parameters()
-    if snapshot.compared:
-        texts.append(sql_text("overlay_compared"))
-        parameters |= snapshot.compared.parameters()
-    for text in texts:
-        for statement in connection.extract_statements(text):
-            used = {k: v for k, v in parameters.items() if k in statement.named_parameters}
-            connection.execute(statement, used)
-    for name in locks:
-        connection.execute(f"SET {name} = {QUERY_CONFIG[name]}")
-    return connection
-
-
 def verify(snapshot: Snapshot) -> None:
-    """Check a snapshot's file against the hash taken when it was published.
+    """Check that this program reads a snapshot, and its file against the hash taken when it was published.
 
     Raises
     ------
     SnapshotError
-        If the file is not, byte for byte, the one that was published.
+        If it was made by a program with another `FORMAT`, or the file is not, byte for byte, the one that
+        was published.
     """
-    try:
-        actual = file_sha256(snapshot.path)
-    except OSError:
-        actual = ""
-    if actual != snapshot.file_sha256:
-        raise _unusable(snapshot, "damaged" if actual else "gone or cannot be read")
+    with _usable(snapshot) as engine:
+        engine.verify(snapshot)
 
 
-def _unusable(snapshot: Snapshot, how: str) -> SnapshotError:
+def _unusable(
+    snapshot: Snapshot, how: str, remedy: str = "Import the study again."
+) -> SnapshotError:
     """Return the error that says so and offers another snapshot of the study."""
-    others = (s for s in snapshots(snapshot.path.parent) if s.study_id == snapshot.study_id)
+    every = snapshots(None if snapshot.place else snapshot.path.parent)
+    others = (s for s in every if s.study_id == snapshot.study_id)
     return SnapshotError(
-        f"The snapshot {snapshot.hash} of ‘{snapshot.study_id}’ is {how} and is not shown. "
-        "Import the study again.",
+        f"The snapshot {snapshot.hash} of ‘{snapshot.study_id}’ is {how} and is not shown. {remedy}",
         _whole(s for s in others if s.hash != snapshot.hash),
     )
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@functools.cache
-def sql_text(name: str) -> str:
-    """Return the text of data/sql/<name>.sql."""
-    return (SQL / f"{name}.sql").read_text("utf-8")
-
-
-def query(
-    snapshot: Snapshot, sql: str, parameters: Mapping[str, Any] | None = None
-) -> pd.DataFrame:
+def query(snapshot: Snapshot, sql: str, parameters: Parameters | None = None) -> pd.DataFrame:
     """Run one query on a snapshot and return its rows as a frame.
 
     Parameters
@@ -342,27 +305,41 @@ def query(
     parameters : mapping, optional
         By name. Parameters that the text does not use are not passed on. One called ``mrd_rule``
         makes the query read the tables as that rule derives them.
+
+    Raises
+    ------
+    SnapshotError
+        If the snapshot is damaged or gone.
     """
-    with _connection(snapshot, parameters).cursor() as cursor:
-        return _run(cursor, sql, parameters).df()
+    with _usable(snapshot) as engine:
+        return engine.frame(snapshot, sql, parameters or {})
 
 
 def records(
-    snapshot: Snapshot, sql: str, parameters: Mapping[str, Any] | None = None
+    snapshot: Snapshot, sql: str, parameters: Parameters | None = None
 ) -> list[dict[str, Any]]:
     """Run one query as `query` does and return its rows as dictionaries, SQL's NULL as None."""
-    with _connection(snapshot, parameters).cursor() as cursor:
-        result = _run(cursor, sql, parameters)
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    with _usable(snapshot) as engine:
+        return engine.records(snapshot, sql, parameters or {})
 
 
-def _run(
-    cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None
-) -> duckdb.DuckDBPyConnection:
-    # Each caller brings a cursor of its own: a shared one mixes up results between threads.
-    used = {name: value for name, value in (parameters or {}).items() if f"${name}" in sql}
-    return cursor.execute(sql, used)
+def engine_of(snapshot: Snapshot) -> Engine:
+    """Return what answers the queries on a snapshot."""
+    return spark.engine(snapshot.place) if snapshot.place else duck
+
+
+@contextmanager
+def _usable(snapshot: Snapshot) -> Iterator[Engine]:
+    """Yield the engine of a snapshot; where this program cannot read it, or it is damaged, say so."""
+    if snapshot.format < FORMAT:
+        raise _unusable(snapshot, "from an earlier version of the program")
+    if snapshot.format > FORMAT:
+        how = "from a later version of the program than runs here"
+        raise _unusable(snapshot, how, "Update the program on this server.")
+    try:
+        yield engine_of(snapshot)
+    except Unusable as error:
+        raise _unusable(snapshot, str(error)) from error
 
 
 def difference(before: Snapshot, after: Snapshot) -> dict[str, int]:
@@ -373,24 +350,13 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, int]:
     SnapshotError
         If one of them is damaged or gone.
     """
-    tables = ("patients", "outcomes", "mrd_assessments")
-    columns = [
-        {
-            (row["table_name"], row["column_name"]): quoted(row["column_name"])
-            for row in records(snapshot, sql_text("query_columns"))
-        }
-        for snapshot in (before, after)
-    ]
+    tables = []
+    for snapshot in (before, after):
+        with _usable(snapshot) as engine:
+            tables.append(engine.columns(snapshot))
     text = sql_text("query_difference")
-    for table in tables:
-        shared = (name for key, name in columns[1].items() if key[0] == table and key in columns[0])
+    for table in DIFFERING:
+        shared = (quoted(name) for name in tables[1][table] if name in tables[0][table])
         text = text.replace(f"{{{table}}}", ", ".join(shared))
-    opened = sql_text("difference_open")
-    for name, snapshot in (("before", before), ("after", after)):
-        path = str(snapshot.path).replace("'", "''")
-        opened = opened.replace(f"{{{name}}}", f"'{path}'")
-    with duckdb.connect(":memory:", config=dict(BUILD_CONFIG)) as connection:
-        connection.execute(opened)
-        result = connection.execute(text)
-        names = [column[0] for column in result.description or ()]
-        return {name: int(n) for name, n in zip(names, result.fetchall()[0], strict=True)}
+    with _usable(after) as engine:
+        return engine.difference(before, after, text)

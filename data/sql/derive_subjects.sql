@@ -24,7 +24,7 @@ response AS (
         max(sample_day) AS last_day
     FROM mrd_by_timepoint GROUP BY patient_id
 )
-SELECT p.* EXCLUDE (risk_group),
+SELECT c._key, p.* EXCLUDE (risk_group),
     p.risk_group AS risk_group_of_study,
     CASE
         WHEN p.ph_status = 'positive' THEN 'Ph-positive'

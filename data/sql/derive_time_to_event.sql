@@ -27,7 +27,7 @@ WITH fact AS (
 ),
 remission AS (
     -- From first remission to relapse or death: what RFS, CIR and NRM share.
-    SELECT patient_id, cr_day AS origin_day, allosct, allosct_day,
+    SELECT _key, patient_id, cr_day AS origin_day, allosct, allosct_day,
         CASE WHEN dated_relapse THEN relapse_day WHEN dated_death THEN death_day
              ELSE last_follow_up_day END AS end_day,
         CASE WHEN dated_relapse THEN 'relapse' WHEN dated_death THEN 'death in remission'
@@ -39,14 +39,15 @@ remission AS (
     FROM fact
 ),
 derived AS (
-    SELECT patient_id, code.endpoint, origin_day, allosct, allosct_day, end_day, event_description,
+    SELECT _key, patient_id, code.endpoint, origin_day, allosct, allosct_day, end_day,
+        event_description,
         CASE event_description WHEN 'relapse' THEN code.relapse
              WHEN 'death in remission' THEN code.death ELSE 0 END AS event_code,
         excluded_because
     FROM remission
     CROSS JOIN (VALUES ('RFS', 1, 1), ('CIR', 1, 2), ('NRM', 2, 1)) code(endpoint, relapse, death)
     UNION ALL BY NAME
-    SELECT patient_id, 'OS' AS endpoint, 0 AS origin_day, allosct, allosct_day,
+    SELECT _key, patient_id, 'OS' AS endpoint, 0 AS origin_day, allosct, allosct_day,
         CASE WHEN dated_death THEN death_day ELSE last_follow_up_day END AS end_day,
         CASE WHEN dated_death THEN 'death' ELSE 'last follow-up' END AS event_description,
         CASE WHEN dated_death THEN 1 ELSE 0 END AS event_code,
@@ -56,7 +57,7 @@ derived AS (
     UNION ALL BY NAME
     -- A patient who never reached remission fails on the day that established it: the end of
     -- induction, or a relapse or death before that; without that end, a relapse or death by day 60.
-    SELECT patient_id, 'EFS' AS endpoint, 0 AS origin_day, allosct, allosct_day,
+    SELECT _key, patient_id, 'EFS' AS endpoint, 0 AS origin_day, allosct, allosct_day,
         CASE WHEN NOT cr_achieved THEN failure_day
              WHEN dated_relapse THEN relapse_day WHEN dated_death THEN death_day
              ELSE last_follow_up_day END AS end_day,
@@ -77,7 +78,7 @@ derived AS (
 ),
 brought AS (
     -- What the study gives itself is taken for all its patients; nobody else's is derived beside it.
-    SELECT c.patient_id, e.endpoint,
+    SELECT c._key, c.patient_id, e.endpoint,
         coalesce(g.origin_day, CASE WHEN e.endpoint IN ('RFS', 'CIR', 'NRM') THEN c.cr_day END, 0)
             AS start_day,
         start_day AS origin_day,
@@ -100,11 +101,11 @@ every AS (
     WHERE endpoint NOT IN (SELECT endpoint FROM given_endpoints)
 ),
 named AS (
-    SELECT patient_id, endpoint, origin_day, end_day, event_code, event_description,
+    SELECT _key, patient_id, endpoint, origin_day, end_day, event_code, event_description,
         excluded_because FROM every
     UNION ALL BY NAME
     -- The same, censored at a transplant in first remission: an endpoint with a name of its own.
-    SELECT patient_id, endpoint || '_censored_at_allosct' AS endpoint, origin_day,
+    SELECT _key, patient_id, endpoint || '_censored_at_allosct' AS endpoint, origin_day,
         CASE WHEN transplanted THEN allosct_day ELSE end_day END AS end_day,
         CASE WHEN transplanted THEN 0 ELSE event_code END AS event_code,
         CASE WHEN transplanted THEN 'alloSCT' ELSE event_description END AS event_description,
@@ -114,12 +115,14 @@ named AS (
     FROM (SELECT *, coalesce(allosct_day >= origin_day AND allosct_day < end_day, FALSE)
         AS transplanted FROM every)
 )
-SELECT patient_id, endpoint, origin_day,
+SELECT _key, patient_id, endpoint, origin_day,
     CASE WHEN excluded_because IS NULL THEN end_day - origin_day END AS time_days,
     CASE WHEN excluded_because IS NULL THEN event_code END AS event_code,
     CASE WHEN excluded_because IS NULL THEN event_description END AS event_description,
     excluded_because
-FROM named;
+FROM named
+-- One endpoint lies together, in the order of the patients: a question about it reads nothing else.
+ORDER BY endpoint, _key;
 
 -- endpoints: one row per endpoint; whether the study can give it. It is refused where more than a fifth
 -- of the events that are known to have happened carry no date, or where for more than a fifth of the

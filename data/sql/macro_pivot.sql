@@ -1,0 +1,2 @@
+-- DuckDB's PIVOT as an aggregate per level, for an engine that has none: {columns} are the levels.
+SELECT {key}{columns} FROM {source} GROUP BY {key}
