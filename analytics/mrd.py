@@ -37,7 +37,8 @@ def negativity_rates(
     ----------
     samples
         One row per patient and timepoint with ``timepoint`` and ``status`` (negative,
-        positive, below LOD, indeterminate, not assessed).
+        positive, below LOD, indeterminate, not assessed); where there is a column ``_n``, one row
+        for so many patients.
     by
         Grouping column or columns.
     denominator
@@ -62,6 +63,10 @@ def negativity_rates(
         negative=(counted["status"] == NEGATIVE).astype("int64"),
         evaluable=counted["status"].isin(COUNTED[denominator]).astype("int64"),
     )
+    if "_n" in counted:
+        flags[["negative", "evaluable"]] = flags[["negative", "evaluable"]].mul(
+            counted["_n"], axis=0
+        )
     rates = flags.groupby(columns, observed=True, sort=True).sum().reset_index()
     found = [
         proportion(count, total)

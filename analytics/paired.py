@@ -161,7 +161,8 @@ def paired_change(
     statuses
         One row per patient with a column of MRD statuses for each timepoint, as
         :func:`analytics.mrd.flows` takes it, and the `by` columns. Negative, positive and
-        below LOD are evaluable; below LOD is not negative.
+        below LOD are evaluable; below LOD is not negative. Where there is a column ``_n``, one
+        row for so many patients.
     first, second
         The columns of the two timepoints.
     by
@@ -201,6 +202,7 @@ def paired_change(
             "became_not_negative": was & ~is_now,
         }
     ).astype("int64")
+    flags = flags.mul(statuses["_n"], axis=0) if "_n" in statuses else flags
     if groups:
         keys = [statuses[name] for name in groups]
         counts = flags.groupby(keys, observed=True, sort=True).sum().reset_index()

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -24,7 +25,7 @@ from data import assays, queries
 from data.assays import AssayPair
 from data.cohort import CohortFilter
 from data.importing import history
-from data.store import Snapshot
+from data.store import Snapshot, SnapshotError
 from data.variables import Dictionary
 from pages.elements import evidence
 from pages.elements.answers import balanced as balances
@@ -35,15 +36,31 @@ from pages.elements.answers import subgroups as forests
 from pages.elements.answers import survival as curves
 from pages.elements.answers import transplant as transplants
 from pages.elements.answers.small_cells import RowsNotShown, minimum_of
+from pages.elements.engine_view import asking
 
 _KEYS = {Snapshot: lambda s: s.key, CohortFilter: lambda c: c.key}
-_cached = st.cache_resource(max_entries=500, show_spinner=False, hash_funcs=_KEYS)
+_kept = st.cache_resource(max_entries=500, show_spinner=False, hash_funcs=_KEYS)
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+def _cached(function: _F) -> _F:
+    """Keep the answers of a function, and say on the page where an engine is slow or has none."""
+    return asking(_kept(function))
 
 
 @_cached
 def study(snapshot: Snapshot) -> queries.Study:
     """Return the study of a snapshot."""
     return queries.study(snapshot)
+
+
+@st.cache_resource(max_entries=500, ttl=60, show_spinner=False, hash_funcs=_KEYS)
+def study_name(snapshot: Snapshot) -> str:
+    """Return the name of a study for a list of them; one that cannot be opened does not close the list."""
+    try:
+        return study(snapshot).name
+    except SnapshotError:
+        return snapshot.title
 
 
 @_cached
@@ -125,34 +142,45 @@ def level_counts(
     return {name: levels(counts, minimum, last={"negative"}) for name, counts in found.items()}
 
 
+MOST_ROWS = 5000
+"""Patients whose rows a page shows; a file holds them all."""
+
+
 @_cached
-def _subjects(snapshot: Snapshot, cohort: CohortFilter) -> pd.DataFrame:
-    return queries.subjects(snapshot, cohort, dictionary(snapshot))
-
-
 def subjects(snapshot: Snapshot, cohort: CohortFilter) -> pd.DataFrame:
-    """Return the patients of a cohort.
+    """Return the patients of a cohort for a screen: the first `MOST_ROWS` by identifier.
 
     Raises
     ------
     RowsNotShown
         With a small-cell minimum.
     """
+    return _rows(snapshot, cohort, MOST_ROWS)
+
+
+def every_subject(snapshot: Snapshot, cohort: CohortFilter) -> pd.DataFrame:
+    """Return all patients of a cohort, for a file; nothing of it is kept.
+
+    Raises
+    ------
+    RowsNotShown
+        With a small-cell minimum.
+    """
+    return _rows(snapshot, cohort, None)
+
+
+def _rows(snapshot: Snapshot, cohort: CohortFilter, most: int | None) -> pd.DataFrame:
     if minimum_of(snapshot):
         raise RowsNotShown("This study shows no single patients.")
-    return _subjects(snapshot, cohort)
+    return queries.subjects(snapshot, cohort, dictionary(snapshot), most=most)
 
 
 @_cached
 def varying(
     snapshot: Snapshot, cohort: CohortFilter, among: str | None = None, ignored: str | None = None
 ) -> frozenset[str]:
-    """Return the columns with more than one value, `ignored` apart, of those with a value of `among`."""
-    rows = _subjects(snapshot, cohort)
-    rows = rows[rows[among].notna()] if among else rows
-    return frozenset(
-        str(name) for name in rows if len(set(rows[name].dropna().unique()) - {ignored}) > 1
-    )
+    """Return the variables with more than one value, `ignored` apart, of those with a value of `among`."""
+    return queries.varying(snapshot, cohort, dictionary(snapshot), among=among, ignored=ignored)
 
 
 @_cached
@@ -161,8 +189,7 @@ def longest_follow_up(snapshot: Snapshot) -> float:
 
     It is in whole years with a small-cell minimum.
     """
-    last = _subjects(snapshot, CohortFilter())["follow_up_days"].max()
-    days = math.nan if pd.isna(last) else float(last)
+    days = queries.span(snapshot, "follow_up_days").high
     return math.ceil(days / 365) * 365.0 if minimum_of(snapshot) and days == days else days
 
 
@@ -172,12 +199,19 @@ def days_of_change(snapshot: Snapshot, column: str, from_remission: bool) -> tup
 
     With a small-cell minimum the last day is one that as many patients reach, and fewer have no median.
     """
-    rows = _subjects(snapshot, CohortFilter())
-    days = (rows[column] - (rows["cr_day"] if from_remission else 0)).dropna()
-    fewest = max(minimum_of(snapshot), 1)
-    if len(days) < fewest:
+    found = queries.days(
+        snapshot, CohortFilter(), dictionary(snapshot), column, "cr_day" if from_remission else ""
+    )
+    upwards = found[queries.N].cumsum()
+    n, fewest = int(found[queries.N].sum()), max(minimum_of(snapshot), 1)
+    if n < fewest:
         return None
-    return int(days.median()), int(days.astype("float64").nlargest(fewest).iloc[-1])
+    middle = [
+        found["day"].iloc[int(upwards.searchsorted(k, "right"))] for k in ((n - 1) // 2, n // 2)
+    ]
+    return int(sum(middle) / 2), int(
+        found["day"].iloc[int(upwards.searchsorted(n - fewest, "right"))]
+    )
 
 
 @_cached
@@ -186,9 +220,8 @@ def ends_of(snapshot: Snapshot, name: str) -> tuple[float, float, bool]:
 
     With a small-cell minimum the ends are rounded outwards: they would be single patients.
     """
-    values = _subjects(snapshot, CohortFilter())[name].dropna().astype("float64")
-    low, high = float(values.min()), float(values.max())
-    whole = bool((values == values.round()).all())
+    found = queries.span(snapshot, name)
+    low, high, whole = found.low, found.high, found.whole
     if minimum_of(snapshot) and high > low:
         step = 10.0 ** math.floor(math.log10(high - low))
         low, high = math.floor(low / step) * step, math.ceil(high / step) * step
@@ -198,8 +231,9 @@ def ends_of(snapshot: Snapshot, name: str) -> tuple[float, float, bool]:
 @_cached
 def without_value(snapshot: Snapshot, cohort: CohortFilter, name: str) -> Count:
     """Return how many of a cohort have no value of a variable."""
-    values = _subjects(snapshot, cohort)[name]
-    return part_of(int(values.isna().sum()), len(values), minimum_of(snapshot))
+    found = queries.known(snapshot, cohort, dictionary(snapshot), names=(name,)).iloc[0]
+    n = int(found[queries.N])
+    return part_of(n - int(found[name]), n, minimum_of(snapshot))
 
 
 @_cached

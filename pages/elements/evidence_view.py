@@ -14,9 +14,10 @@ import streamlit as st
 
 from analytics.proportion import proportion
 from data import published
-from data.store import SnapshotError, find
+from data.store import SnapshotError
 from data.variables import Variable
 from pages.elements import access, evidence, frame, link, sidebar, tables, takeaway, wording
+from pages.elements.catalogue import find
 from pages.elements.charts.forest import study_forest
 from pages.elements.charts.regimens import regimen_chart, setting_styles
 from pages.elements.charts.theme import ALL, Style, markdown_mark, styles

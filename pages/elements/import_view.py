@@ -11,6 +11,7 @@ from pathlib import PurePath
 import pandas as pd
 import streamlit as st
 
+from data import audit
 from data.endpoints import ENDPOINTS
 from data.exporting import templates
 from data.exporting.table import as_csv, as_xlsx, defused
@@ -21,8 +22,10 @@ from data.importing.jobs import Checked, Job, JobError
 from data.importing.mapping import Assignment, SheetMapping, StudyMapping
 from data.importing.problems import SEVERITIES, Problem, report
 from data.importing.sheets import Sheet
-from data.store import SnapshotError, snapshots
-from pages.elements import frame, link, mapping_view, snapshots_view, wording
+from data.store import READ_ONLY, SnapshotError, cluster
+from pages.elements import frame, link, mapping_view, sign_in, snapshots_view, wording
+from pages.elements.catalogue import snapshots
+from pages.elements.downloads import download
 from pages.elements.link import View
 from pages.elements.mapping_view import Draft
 
@@ -51,7 +54,12 @@ _SEVERITY = {
 
 
 def bring() -> None:
-    """Draw the place to drop files, with templates and examples beside it."""
+    """Draw the place to drop files, with templates and examples beside it, for who may import."""
+    if not sign_in.may("import"):
+        return
+    if cluster():
+        st.info(READ_ONLY)
+        return
     st.subheader("Bring a cohort", anchor=False)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
@@ -71,15 +79,13 @@ def bring() -> None:
             "be left out, and the files are deleted when you publish or cancel, after a day at the latest."
         )
         with st.container(horizontal=True):
-            st.download_button(
-                "Download a template", templates.workbook, "cohort-template.xlsx", _XLSX,
-                icon=":material/download:", on_click="ignore", key="template",
-            )  # fmt: skip
+            download("Download a template", templates.workbook, "cohort-template.xlsx", _XLSX,
+                     icon=":material/download:", key="template")  # fmt: skip
             with st.popover("Examples of accepted forms", icon=":material/folder_open:"):
                 st.markdown("One made-up cohort of twelve patients in every form.")
                 for label, (name, content) in _examples().items():
-                    st.download_button(
-                        wording.escape(label), content, name, on_click="ignore",
+                    download(
+                        wording.escape(label), lambda content=content: content, name,
                         key=f"example_{label}", icon=":material/download:", type="tertiary",
                     )  # fmt: skip
 
@@ -97,6 +103,8 @@ def _examples() -> Mapping[str, tuple[str, bytes]]:
 
 def _begin(files: Sequence[tuple[str, bytes]]) -> None:
     try:
+        person = sign_in.require("import")
+        audit.record(person.name, "import", files=len(files))
         job = jobs.create(files)
         job.start("read")
     except (JobError, OSError) as refused:
@@ -107,7 +115,11 @@ def _begin(files: Sequence[tuple[str, bytes]]) -> None:
 
 
 def draw(job_id: str, step: str | None) -> None:
-    """Draw the step of an import that its state and the address ask for."""
+    """Draw the step of an import that its state and the address ask for, for who may import."""
+    if not sign_in.may("import"):
+        st.title("Bring a cohort", anchor=False)
+        st.markdown("Your role does not allow you to import.")
+        return
     try:
         job = jobs.load(job_id)
         state = job.state
@@ -503,9 +515,9 @@ def _downloads(problems: Sequence[Problem]) -> None:
         for label, ending, mime, write in (
             ("Findings as XLSX", "xlsx", _XLSX, as_xlsx), ("CSV", "csv", "text/csv", as_csv),
         ):  # fmt: skip
-            st.download_button(
+            download(
                 label, lambda write=write: write(report(problems)), f"findings.{ending}", mime,
-                icon=":material/download:", on_click="ignore", key=f"findings_{ending}",
+                icon=":material/download:", key=f"findings_{ending}", rows=True,
             )  # fmt: skip
 
 
@@ -574,9 +586,11 @@ def _publish(job: Job) -> None:
         "A finding stops the import: settle it first." if checked.fatal
         else "This is exactly what is served already." if checked.unchanged else ""
     )  # fmt: skip
-    minimum = study.get(
-        "small_cell_minimum", before.small_cell_minimum if before else USUAL_MINIMUM
-    )
+    asked = study.get("small_cell_minimum")
+    if before is not None and not sign_in.may("set the small-cell minimum"):
+        asked = None
+    usual = before.small_cell_minimum if before else USUAL_MINIMUM
+    minimum = usual if asked is None else asked
     st.markdown(
         f"Counts of 1 to {minimum - 1} patients and rows of single patients will be hidden. Whoever keeps "
         "the study can change that under Cohorts."
@@ -585,8 +599,9 @@ def _publish(job: Job) -> None:
     who = snapshots_view.asked_name("who_publishes")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Publish", icon=":material/publish:", key="publish", disabled=bool(reason)):
+            sign_in.require("publish")
             with st.spinner("Publishing"):
-                job.publish(who, study.get("small_cell_minimum"))
+                job.publish(who, asked)
             mapping_view.forget()
             st.rerun()
         if reason:

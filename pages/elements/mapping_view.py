@@ -26,9 +26,10 @@ from data.importing.mapping import (
 )
 from data.importing.problems import Problem
 from data.importing.sheets import Sheet
-from data.store import Snapshot, snapshots
+from data.store import Snapshot
 from data.variables import TIMEPOINT_DEFAULTS, slug
 from pages.elements import access, link, snapshots_view, wording
+from pages.elements.catalogue import snapshots
 
 STUDY = ""
 """The part of the screen that is about the study as a whole, among the names of sheets."""

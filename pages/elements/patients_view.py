@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from pages.elements.answers import who
 from pages.elements.answers.small_cells import minimum_of
 from pages.elements.charts.theme import markdown_mark, style_of
 from pages.elements.charts.timeline import not_drawn, timeline_chart
+from pages.elements.downloads import download
 from pages.elements.exports.exhibit import Exhibit
 from pages.elements.exports.table import as_csv, as_parquet, defused
 from pages.elements.frame import Cohort
@@ -58,12 +59,17 @@ def table(cohort: Cohort) -> str | None:
     labels = {name: _label(cohort, name) for name in rows.columns if rows[name].notna().any()}
     with st.container(horizontal=True, vertical_alignment="center"):
         columns = _columns(cohort, labels)
-        _downloads(cohort, rows[list(labels)])
+        _downloads(cohort)
         # To the right, where the table's own toolbar comes up.
         st.markdown(
             f"Days from {wording.escape(cohort.study.day_zero_label)} · tick a row to see that "
             "patient’s course",
             width="content",
+        )
+    n = access.size(cohort.snapshot, cohort.filter)
+    if len(rows) < n:
+        st.markdown(
+            f":small[The first {len(rows):,} of {n:,} patients by identifier; files hold all.]"
         )
     position = _position(cohort, rows)
     st.dataframe(
@@ -114,19 +120,27 @@ def _topics(cohort: Cohort, names: Sequence[str]) -> dict[str, list[str]]:
     return {topic: of for topic, of in found.items() if of}
 
 
-def _downloads(cohort: Cohort, rows: pd.DataFrame) -> None:
+def _every_row(cohort: Cohort) -> pd.DataFrame:
+    """Return all patients of the cohort, with the columns that hold a value."""
+    rows = access.every_subject(cohort.snapshot, cohort.filter)
+    return rows.loc[:, rows.notna().any()]
+
+
+def _downloads(cohort: Cohort) -> None:
     """Offer every column of the rows as files, which are written on a click only."""
+
+    def written(write: Callable[[pd.DataFrame], bytes]) -> bytes:
+        return write(_every_row(cohort))
+
     kind = "synthetic" if cohort.study.synthetic else "real"
     file = f"{cohort.study.study_id}-{kind}-{cohort.snapshot.hash}-patients"
     for label, ending, mime, write in (
         ("Download CSV", "csv", "text/csv", as_csv),
         ("Parquet", "parquet", "application/vnd.apache.parquet", as_parquet),
     ):
-        st.download_button(
-            label, partial(write, rows), f"{file}.{ending}", mime, icon=":material/download:",
-            on_click="ignore",
-        )  # fmt: skip
-    takeaway.patients(cohort, rows, f"{file}.xlsx")
+        download(label, partial(written, write), f"{file}.{ending}", mime, icon=":material/download:",
+                 rows=True)  # fmt: skip
+    takeaway.patients(cohort, partial(_every_row, cohort), f"{file}.xlsx")
 
 
 def _display(cohort: Cohort, rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,10 +11,11 @@ from pathlib import Path
 import streamlit as st
 
 from data import talks
-from data.store import snapshots
 from pages.elements import add_to_talk, frame, link, wording
 from pages.elements.add_to_talk import change_talk, figure_pages
 from pages.elements.answers.small_cells import minimum_of
+from pages.elements.catalogue import snapshots
+from pages.elements.downloads import download
 from pages.elements.exports import handout
 from pages.elements.exports import slides as powerpoint
 from pages.elements.frame import Cohort
@@ -82,17 +83,16 @@ def _actions(talk: Talk) -> None:
             on_click=frame.set_option, args=(link.PRESENT, "1"),
         )  # fmt: skip
         if talk.slides:
-            st.download_button(
+            download(
                 "Save talk", partial(_as_json, talk), "talk.json", "application/json",
-                icon=":material/save:", on_click="ignore",
+                icon=":material/save:",
             )  # fmt: skip
-            st.download_button(
+            download(
                 "PowerPoint", partial(_as_pptx, talk), "talk.pptx", _PPTX,
-                icon=":material/download:", on_click="ignore",
+                icon=":material/download:",
             )  # fmt: skip
-            st.download_button(
-                "HTML", partial(_as_html, talk), "talk.html", "text/html",
-                icon=":material/download:", on_click="ignore",
+            download(
+                "HTML", partial(_as_html, talk), "talk.html", "text/html", icon=":material/download:",
                 help="One file for any browser; printed, it is a PDF with a slide a page",
             )  # fmt: skip
         with st.popover("Open talk", icon=":material/folder_open:"):

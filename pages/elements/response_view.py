@@ -256,6 +256,8 @@ def kinetics(cohort: Cohort, result: Negativity) -> None:
     text += "Open marks: not detected."
     if found.without:
         text += f" {wording.count(found.without, 'patient')} without a level not drawn."
+    if result.n > (drawn := result.samples["patient_id"].nunique()):
+        text += f" Of {result.n:,} patients the first {drawn:,} by identifier are looked at."
     st.markdown(f":small[:gray[{text}]]")
     takeaway.menu(cohort, "mrd_kinetics")
 

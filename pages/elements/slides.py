@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from data.cohort import CohortFilter, UnknownInQuery
-from data.store import Snapshot, SnapshotError, snapshots
+from data.store import Snapshot, SnapshotError
 from pages.elements import access, exhibits, frame
 from pages.elements.add_to_talk import seen
 from pages.elements.answers.small_cells import minimum_of
+from pages.elements.catalogue import snapshots
 from pages.elements.exports.exhibit import Exhibit
 from pages.elements.frame import Cohort
 from pages.elements.talk import TalkSlide

@@ -16,8 +16,10 @@ from data.exporting.table import defused
 from data.importing import history
 from data.importing.disk import StoreBusy
 from data.importing.jobs import JobError
-from data.store import Snapshot, SnapshotError, read_json, record_path, snapshots
-from pages.elements import access, frame, link, wording
+from data.store import Snapshot, SnapshotError, read_json, record_path
+from pages.elements import access, frame, link, sign_in, wording
+from pages.elements.catalogue import snapshots
+from pages.elements.downloads import download
 from pages.elements.link import View
 
 NOBODY = "not said"
@@ -47,7 +49,10 @@ def studies() -> None:
 
 
 def asked_name(key: str) -> str:
-    """Ask for the name that the history keeps; return it, or `NOBODY`."""
+    """Return the name that the history keeps: of the person signed in, else as given, or `NOBODY`."""
+    person = sign_in.present()
+    if person is not None and person is not sign_in.LOCAL:
+        return person.name
     st.session_state.setdefault(key, st.session_state.get(_WHO, ""))
     given = st.text_input(
         "Your name, for the history",
@@ -60,10 +65,14 @@ def asked_name(key: str) -> str:
     return given or NOBODY
 
 
+# Python's own names of months follow the language of the server.
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
 def moment(text: str) -> str:
     """Return a time in ISO 8601 as '21 Nov 2026, 15:04 UTC'."""
     at = datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+    return f"{at.day} {_MONTHS[at.month - 1]} {at:%Y, %H:%M} UTC"
 
 
 def _rows(snapshot: Snapshot) -> str:
@@ -105,15 +114,19 @@ def _study(kept: Sequence[Snapshot]) -> None:
 
 
 def _actions(kept: Sequence[Snapshot], served: Snapshot | None) -> None:
+    if kept[0].place:
+        return
     study_id, parts = kept[0].study_id, _parts(kept, served)
     with st.container(horizontal=True, gap="small"):
         part = st.segmented_control(
             f"More about {wording.escape(kept[0].title)}", list(parts), key=f"part_{study_id}",
             label_visibility="collapsed", format_func=lambda part: parts[part], wrap=True,
         )  # fmt: skip
-        if served is not None:
+        if served is not None and sign_in.may("see single patients"):
             _exports(served)
-        if st.button("Delete", icon=":material/delete:", key=f"delete_{study_id}"):
+        if sign_in.may("delete") and st.button(
+            "Delete", icon=":material/delete:", key=f"delete_{study_id}"
+        ):
             _delete(study_id, None, _named(kept))
     if part == _HISTORY:
         _history(kept)
@@ -132,9 +145,10 @@ def _parts(kept: Sequence[Snapshot], served: Snapshot | None) -> dict[str, str]:
     if served is not None:
         n, k = len(access.import_problems(served)), served.small_cell_minimum
         found |= {_FINDINGS: f":material/fact_check: Findings: {n:,}"} if n else {}
-        found[_SMALL] = (
-            f":material/visibility: Small numbers: {f'under {k} hidden' if k else 'shown'}"
-        )
+        if sign_in.may("set the small-cell minimum"):
+            found[_SMALL] = (
+                f":material/visibility: Small numbers: {f'under {k} hidden' if k else 'shown'}"
+            )
     return found
 
 
@@ -183,9 +197,9 @@ def _past(snapshot: Snapshot, older: Snapshot | None) -> None:
     frame.page_link("Overview", View(snapshot.study_id, snapshot.hash), "Open")
     if snapshot.current:
         return
-    if st.button("Go back to this one", key=f"back_{key}"):
+    if sign_in.may("roll back") and st.button("Go back to this one", key=f"back_{key}"):
         _roll_back(snapshot)
-    if st.button("Delete", icon=":material/delete:", key=f"delete_{key}"):
+    if sign_in.may("delete") and st.button("Delete", icon=":material/delete:", key=f"delete_{key}"):
         _delete(snapshot.study_id, snapshot.hash, f"the snapshot {snapshot.hash} of "
                 f"{moment(snapshot.published_at)}")  # fmt: skip
 
@@ -216,7 +230,8 @@ def _roll_back(snapshot: Snapshot) -> None:
         f"{moment(snapshot.published_at)}: {_rows(snapshot)}. The one that is served now "
         "stays in the history."
     )
-    _confirm("Go back to it", partial(history.roll_back, snapshot.study_id, snapshot.hash))
+    change = partial(history.roll_back, snapshot.study_id, snapshot.hash)
+    _confirm("Go back to it", "roll back", change)
 
 
 @st.dialog("Delete for good")
@@ -225,16 +240,19 @@ def _delete(study_id: str, digest: str | None, what: str) -> None:
         f"This deletes {what}. It cannot be undone: no patient of it stays in this store. The history "
         "keeps who deleted it, and when."
     )
-    _confirm("Delete it for good", partial(history.delete, study_id, digest), gone=digest is None)
+    change = partial(history.delete, study_id, digest)
+    _confirm("Delete it for good", "delete", change, gone=digest is None)
 
 
-def _confirm(label: str, change: Callable[[str], object], *, gone: bool = False) -> None:
+def _confirm(
+    label: str, action: str, change: Callable[[str], object], *, gone: bool = False
+) -> None:
     """Draw the end of a dialog: the name for the history, the button, and why it could not be done."""
     asked_name("who_confirms")
 
     def confirmed() -> None:
-        st.session_state[_WHO] = st.session_state["who_confirms"].strip()
-        _do(change)
+        st.session_state[_WHO] = st.session_state.get("who_confirms", "").strip()
+        _do(action, change)
         if gone and not st.session_state.get(_REFUSED):
             link.forget()
 
@@ -243,9 +261,15 @@ def _confirm(label: str, change: Callable[[str], object], *, gone: bool = False)
     refused()
 
 
-def _do(change: Callable[[str], object]) -> None:
-    """Change the store, from a widget's callback."""
-    attempt(lambda: change(st.session_state.get(_WHO) or NOBODY))
+def _do(action: str, change: Callable[[str], object]) -> None:
+    """Change the store, from a widget's callback, as far as the person there may."""
+
+    def done() -> None:
+        person = sign_in.require(action)
+        named = st.session_state.get(_WHO) or NOBODY
+        change(named if person is sign_in.LOCAL else person.name)
+
+    attempt(done)
     if not st.session_state.get(_REFUSED):
         st.cache_resource.clear()
 
@@ -284,7 +308,8 @@ def _small_cells(snapshot: Snapshot) -> None:
             "Hide counts of patients under", 0, 100, k, key=f"minimum_{study_id}_{k}", width=210
         )
         st.button("Apply", key=f"apply_{study_id}", disabled=chosen == k, on_click=_do,
-                  args=(partial(history.set_minimum, study_id, int(chosen)),))  # fmt: skip
+                  args=("set the small-cell minimum",
+                        partial(history.set_minimum, study_id, int(chosen))))  # fmt: skip
     refused()
     st.markdown(
         ":gray[0 shows everything: for a group that looks at its own patients. With 5, no count of 1 to 4 "
@@ -305,17 +330,17 @@ def _exports(snapshot: Snapshot) -> None:
             help="Rows of single patients do not leave a study whose small numbers are hidden",
         )
     else:
-        st.download_button(
+        download(
             "ADaM files", partial(adam.archive, snapshot),
             f"{study_id}-{snapshot.hash}-adam.zip", "application/zip", key=f"adam_{study_id}",
-            icon=":material/download:", on_click="ignore",
+            icon=":material/download:", rows=True,
             help="ADSL, ADTTE and ADMRD as CSV, Parquet and SAS transport files, in one ZIP file",
         )  # fmt: skip
     mapping = read_json(record_path(snapshot.path.parent, study_id, snapshot.hash)).get("mapping")
     if mapping:
         text = json.dumps(mapping, indent=1, ensure_ascii=False)
-        st.download_button(
-            "Mapping", text, f"{study_id}-mapping.json", "application/json", on_click="ignore",
+        download(
+            "Mapping", lambda: text, f"{study_id}-mapping.json", "application/json",
             icon=":material/download:", key=f"mapping_{study_id}",
             help="How the columns of the files became these tables, for the next import by command",
         )  # fmt: skip

@@ -354,6 +354,8 @@ def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: LeftOut) -> None:
                 st.markdown(_reasons("Why", chosen.reasons))
                 if chosen.excluded is None:
                     return
+                if len(chosen.excluded) < n:
+                    st.markdown(f":small[The first {len(chosen.excluded):,} by identifier:]")
                 listed = chosen.excluded.assign(
                     months=(chosen.excluded["time"] / wording.DAYS_PER_MONTH).round(1)
                 )

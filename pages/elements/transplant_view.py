@@ -713,6 +713,9 @@ def _lanes(cohort: Cohort, view: TransplantView) -> None:
     _figure(spec, "swimmer", alt)
     takeaway.menu(cohort, "swimmer")
     notes = []
+    if found.n_more:
+        n = len(found.patients)
+        notes.append(f"the first {n:,} of {n + found.n_more:,} in this order are drawn")
     if found.n_without_remission:
         notes.append(f"{found.n_without_remission} without a dated remission have no lane")
     if found.n_undated:

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import queries
-from data import store as stored
 from data.cohort import CohortFilter, UnknownInQuery
+from data.engines import duck
 from data.importing.publish import import_folder
 from data.importing.tables import TABLES
 from data.rule import CUTOFFS, DEPTH_OF_STUDY, MrdRule
-from data.store import Snapshot, find, query
+from data.store import Snapshot, find, query, sql_text
 from data.variables import ASSAYS
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
@@ -111,14 +111,14 @@ def test_the_study_s_own_rule_is_what_is_stored_row_by_row(
     study: str, studies: dict[str, Snapshot]
 ) -> None:
     snapshot = studies[study]
-    anew = stored._derived_anew(snapshot, MrdRule())
+    anew = duck._derived_anew(snapshot, MrdRule())
     for table in DERIVED:
         order = f"SELECT * FROM {table} ORDER BY ALL"
         pd.testing.assert_frame_equal(anew.execute(order).df(), query(snapshot, order))
 
 
 def test_the_study_s_own_rule_reads_the_stored_tables(two_assays: Snapshot) -> None:
-    assert stored._connection(two_assays, {}) is stored._opened(two_assays)
+    assert duck._connection(two_assays, {}) is duck._opened(two_assays)
     where, parameters = CohortFilter(rule=MrdRule()).where()
     assert (where, parameters) == ("TRUE", {})
 
@@ -188,7 +188,7 @@ def test_a_landmark_takes_the_day_of_the_sample_that_the_rule_chose(two_assays: 
 
 
 def test_the_depth_stands_once_in_the_derivation() -> None:
-    assert stored.sql_text("derive_mrd_by_timepoint").count(DEPTH_OF_STUDY) == 1
+    assert sql_text("derive_mrd_by_timepoint").count(DEPTH_OF_STUDY) == 1
 
 
 def test_what_is_found_under_the_cut_off_is_not_called_nothing(two_assays: Snapshot) -> None:
@@ -277,7 +277,7 @@ def test_few_rules_are_kept_in_memory(two_assays: Snapshot) -> None:
     variables = queries.dictionary(two_assays)
     for rule in RULES:
         assert queries.size(two_assays, CohortFilter(rule=rule), variables) > 0
-    assert len(stored._overlays) <= stored._OVERLAYS_KEPT
+    assert len(duck._overlays) <= duck._OVERLAYS_KEPT
 
 
 def test_two_saved_cohorts_are_a_variable(short2025: Snapshot) -> None:

@@ -15,7 +15,7 @@ from analytics.suppression import UNSAID, Count, Hidden, concealed, is_small, le
 from data import queries
 from data.cohort import CohortFilter
 from data.store import Snapshot
-from data.variables import Dictionary, Level, Variable
+from data.variables import MISSING, Dictionary, Level, Variable
 from pages.elements.answers.small_cells import minimum_of
 
 _EVALUABLE = frozenset(COUNTED["evaluable"])
@@ -57,8 +57,8 @@ class Negativity:
         By Ph status and by risk group among the Ph-negative, as papers print it, and by the
         variable asked for.
     samples : pandas.DataFrame or None
-        One row per patient and timepoint, as `data.queries.mrd_by_timepoint` returns it; None where
-        single patients are not shown.
+        One row per patient and timepoint, as `data.queries.mrd_by_timepoint` returns it, of the first
+        `MOST_LINES` patients; None where single patients are not shown.
     n : int
         Patients of the cohort.
     totals : pandas.DataFrame
@@ -95,11 +95,10 @@ def negativity(
     denominator: Denominator,
 ) -> Negativity:
     """Return the MRD negativity rates of a cohort: together, and by one variable."""
-    samples = queries.mrd_by_timepoint(snapshot, cohort, variables)
-    wide = samples.pivot(index="patient_id", columns="timepoint", values="status")
-    wide = wide[list(dict.fromkeys(samples["timepoint"]))]
-    names = [n for n in dict.fromkeys(("ph_status", "risk_group", by)) if n in variables]
-    splits = {n: queries.mrd_by_timepoint(snapshot, cohort, variables, by=(n,)) for n in names if n}
+    names = [n for n in dict.fromkeys(("ph_status", "risk_group", by)) if n and n in variables]
+    rows = _rows(snapshot, cohort, variables, names)
+    wide, n = rows.wide, rows.n
+    splits = {name: rows.split(variables[name]) for name in names}
 
     def block(name: str, split: pd.DataFrame) -> Block:
         rates = negativity_rates(split, by=name, denominator=denominator)
@@ -108,12 +107,14 @@ def negativity(
         return Block(rates, p_values, _differences(rates, variables[name]))
 
     minimum = minimum_of(snapshot)
-    hiding = _Hiding(wide, splits, variables, minimum) if minimum else None
+    hiding = _Hiding(wide, n, splits, variables, minimum) if minimum else None
     if hiding:
         splits = hiding.splits
     # The Ph-positive stand in the first block; the second compares risk among the others.
     left_out = {"risk_group": ("Ph-positive",)}
-    totals = samples.groupby(["timepoint", "status"], sort=False).size().rename("n").reset_index()
+    samples = rows.samples
+    totals = samples.groupby(["timepoint", "status"], sort=False)[queries.N].sum()
+    absent = samples.loc[samples["status"] == "not assessed", queries.N].sum()
     whole = Negativity(
         everybody=negativity_rates(samples, denominator=denominator),
         figure=block(by, splits[by]) if by else None,
@@ -121,15 +122,70 @@ def negativity(
             name: block(name, split[~split[name].isin(left_out.get(name, ()))])
             for name, split in splits.items()
         },
-        samples=samples,
-        n=len(wide),
-        totals=totals,
-        assays=tuple(sorted(samples["assay"].dropna().unique())),
-        without=float((samples["status"] == "not assessed").mean()),
-        flows=flows(wide),
-        changes=_changes(wide),
+        samples=None if minimum else _drawn(snapshot, cohort, variables),
+        n=int(n.sum()),
+        totals=totals.rename("n").reset_index(),
+        assays=queries.assays_of_samples(snapshot, cohort, variables),
+        without=float(absent / samples[queries.N].sum()) if len(samples) else float("nan"),
+        flows=_flows(wide, n),
+        changes=_changes(wide, n),
     )
     return hiding.of(whole, by, denominator) if hiding else whole
+
+
+MOST_LINES = 500
+"""Patients whose levels are drawn over time, one line each."""
+
+
+def _drawn(snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary) -> pd.DataFrame:
+    return queries.mrd_by_timepoint(snapshot, cohort, variables, most=MOST_LINES)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The statuses of a cohort, one row for all patients who agree in them and in the groups.
+
+    Attributes
+    ----------
+    groups : pandas.DataFrame
+        One row each, the level of every grouping variable.
+    wide : pandas.DataFrame
+        The same rows, one column per timepoint with the status.
+    n : pandas.Series
+        How many patients a row stands for.
+    """
+
+    groups: pd.DataFrame
+    wide: pd.DataFrame
+    n: pd.Series
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """One row per row and timepoint, by timepoint: row, timepoint, status, _n, and the groups."""
+        rows = self.groups.assign(**{queries.N: self.n, "row": self.n.index})
+        return pd.concat(
+            [rows.assign(timepoint=name, status=self.wide[name]) for name in self.wide],
+            ignore_index=True,
+        )
+
+    def split(self, variable: Variable) -> pd.DataFrame:
+        """Return the samples of those who have a level to compare."""
+        samples = self.samples
+        level = samples[variable.name]
+        compared = level.isin(variable.compared) if variable.compared else level != MISSING
+        return samples.loc[compared, [variable.name, "row", "timepoint", "status", queries.N]]
+
+
+def _rows(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, names: Sequence[str]
+) -> _Rows:
+    timepoints = {
+        t.variable: t.label for t in queries.study(snapshot).timepoints if t.variable in variables
+    }
+    listed = list(dict.fromkeys((*timepoints, *names)))
+    found = queries.combinations(snapshot, cohort, variables, listed)
+    wide = pd.DataFrame({label: found[name] for name, label in timepoints.items()})
+    return _Rows(found[list(names)], wide, found[queries.N].astype("int64"))
 
 
 def _differences(rates: pd.DataFrame, variable: Variable) -> dict[str, ProportionDifference]:
@@ -147,9 +203,19 @@ def _differences(rates: pd.DataFrame, variable: Variable) -> dict[str, Proportio
     return found
 
 
-def _changes(wide: pd.DataFrame) -> pd.DataFrame:
+def _flows(wide: pd.DataFrame, n: pd.Series) -> pd.DataFrame:
+    """Return the flows of rows that stand for `n` patients each."""
+    found = flows(wide)
+    of = found[["from_timepoint", "to_timepoint", "from_status", "to_status"]].itertuples(
+        index=False
+    )
+    return found.assign(n=[int(n[(wide[a] == s) & (wide[b] == t)].sum()) for a, b, s, t in of])
+
+
+def _changes(wide: pd.DataFrame, n: pd.Series) -> pd.DataFrame:
+    rows = wide.assign(**{queries.N: n})
     found = [
-        paired_change(wide, first=first, second=second).assign(first=first, second=second)
+        paired_change(rows, first=first, second=second).assign(first=first, second=second)
         for first, second in pairwise(wide.columns)
     ]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
@@ -178,11 +244,12 @@ class _Hiding:
     def __init__(
         self,
         wide: pd.DataFrame,
+        n: pd.Series,
         splits: Mapping[str, pd.DataFrame],
         variables: Dictionary,
         minimum: int,
     ) -> None:
-        self.wide, self.minimum = wide, minimum
+        self.wide, self.n, self.minimum = wide, n, minimum
         self.splits, self.withheld = {}, {}
         for name, split in splits.items():
             self.splits[name], self.withheld[name] = _without_telling_groups(
@@ -199,7 +266,7 @@ class _Hiding:
         cells, sums = Cells(), Sums()
         everybody = {("", ""): set(self.wide.index)}
         for name, split in splits.items():
-            ids = split.groupby(name, observed=True)["patient_id"].agg(set)
+            ids = split.groupby(name, observed=True)["row"].agg(set)
             groups = {(name, str(group)): found for group, found in ids.items()}
             rest = everybody["", ""].difference(*groups.values())
             groups[name, ""] = rest
@@ -209,7 +276,7 @@ class _Hiding:
             everybody |= groups
         seen = dict[frozenset[object], tuple[str, str]]()
         for group, ids in everybody.items():
-            counts = self.wide.loc[list(ids), timepoint].value_counts()
+            counts = self._counts(timepoint, list(ids))
             statuses = {s: int(counts.get(s, 0)) for s in COUNTED["all in remission"]}
             _add(cells, sums, (group, timepoint), statuses)
             # The same patients under two names, as the Ph-positive of Ph status and risk group.
@@ -223,6 +290,10 @@ class _Hiding:
                  if isinstance(key, tuple) and _OTHER not in key}  # fmt: skip
         found = concealed(cells, sums, self.minimum, sizes | (fixed - secret), worth, secret)
         return {key: n for key, n in found.items() if key not in fixed}
+
+    def _counts(self, timepoint: object, rows: Sequence[int] | pd.Index) -> pd.Series:
+        """Return how many patients of some rows have each status at a timepoint."""
+        return self.n.loc[rows].groupby(self.wide.loc[rows, timepoint]).sum()
 
     def of(self, whole: Negativity, by: str | None, denominator: Denominator) -> Negativity:
         """Return the negativity as far as it may be shown, without rows of samples."""
@@ -284,8 +355,7 @@ class _Hiding:
         cells, sums = Cells(), Sums()
         cells |= flow
         for timepoint in self.wide.columns:
-            counts = self.wide[timepoint].value_counts()
-            for status, n in counts.items():
+            for status, n in self._counts(timepoint, self.wide.index).items():
                 total = (("", ""), timepoint, status)
                 cells[total] = int(n)
                 for at, place in ((0, 2), (1, 3)):
@@ -301,8 +371,8 @@ def _without_telling_groups(
     split: pd.DataFrame, variable: Variable, minimum: int
 ) -> tuple[pd.DataFrame, tuple[Level, ...]]:
     """Return the samples without groups that are small or would tell a small one."""
-    one = split.drop_duplicates("patient_id")
-    sizes = {str(value): int(n) for value, n in one[variable.name].value_counts().items()}
+    counts = split.drop_duplicates("row").groupby(variable.name)[queries.N].sum()
+    sizes = {str(value): int(n) for value, n in counts.items()}
     shown = levels(sizes, minimum)
     hidden = {value for value, n in shown.items() if isinstance(n, Hidden)}
     withheld = tuple(level for level in variable.levels if level.value in hidden)

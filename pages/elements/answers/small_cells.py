@@ -27,6 +27,7 @@ from analytics.suppression import (
     levels,
 )
 from analytics.survival import KaplanMeier
+from data.queries import N
 
 _EXITS = ["n_event", "n_competing", "n_censored"]
 
@@ -60,18 +61,20 @@ class LeftOut:
 
 def left_out(chosen: Landmark, minimum: int) -> LeftOut:
     """Return whom a landmark leaves out, as far as it may be said."""
-    found = {str(k): int(v) for k, v in chosen.excluded["reason"].value_counts().items()}
-    n, n_later = len(chosen.excluded), int(chosen.n_later or 0)
+    reasons = patients(chosen.excluded).groupby(chosen.excluded["reason"]).sum()
+    found = {str(k): int(v) for k, v in reasons.sort_values(ascending=False, kind="stable").items()}
+    n, n_later = int(reasons.sum()), int(chosen.n_later or 0)
+    n_in = int(patients(chosen.frame).sum())
     if not minimum:
         return LeftOut(chosen.at, n, chosen.n_events_excluded, found, n_later, chosen.excluded)
     parts: dict[Hashable, int] = {("reason", reason): k for reason, k in found.items()}
-    cells = {**parts, "out": n, "in": len(chosen.frame), "all": n + len(chosen.frame)}
+    cells = {**parts, "out": n, "in": n_in, "all": n + n_in}
     sums: list[tuple[Hashable, Sequence[Hashable]]] = [("out", [*parts]), ("all", ["out", "in"])]
     shown = concealed(cells, sums, minimum, {"all"})
     of_n = isinstance(shown["out"], Hidden)
     events = levels({"event": chosen.n_events_excluded, "none": n - chosen.n_events_excluded},
                     minimum)  # fmt: skip
-    later = levels({"later": n_later, "others": len(chosen.frame) - n_later}, minimum)
+    later = levels({"later": n_later, "others": n_in - n_later}, minimum)
     return LeftOut(
         chosen.at,
         shown["out"],
@@ -80,6 +83,11 @@ def left_out(chosen: Landmark, minimum: int) -> LeftOut:
         later["later"],
         None,
     )
+
+
+def patients(rows: pd.DataFrame) -> pd.Series:
+    """Return how many patients each row stands for."""
+    return rows[N] if N in rows else pd.Series(1, rows.index)
 
 
 def hidden_share(n: Count, total: Count, exact: Proportion) -> Proportion:

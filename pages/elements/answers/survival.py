@@ -9,7 +9,6 @@ from itertools import product
 import pandas as pd
 
 from analytics.competing import CumulativeIncidence, GrayTest, cumulative_incidence, gray_test
-from analytics.events import event_table
 from analytics.hazard import HazardRatios, hazard_ratios
 from analytics.landmark import Landmark, landmark
 from analytics.suppression import UNSAID, Count, Hidden, concealed, is_small, part_of
@@ -30,7 +29,7 @@ from data import queries
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS
 from data.store import Snapshot
-from data.variables import Dictionary, Level, Variable
+from data.variables import MISSING, Dictionary, Level, Variable
 from pages.elements import wording
 from pages.elements.answers import small_cells
 from pages.elements.answers.small_cells import LeftOut, SteppedIncidence, minimum_of
@@ -382,29 +381,27 @@ def _answer(
     grouping = variables[names[0]] if names else None
     if len(names) == 2:
         grouping = crossed(variables[names[0]], variables[names[1]])
-    left_out: dict[str, Count] = {**_left_out(snapshot, cohort, variables, endpoint, names)}
+    counted = queries.counted(snapshot, cohort, variables, endpoint=endpoint, by=names)
+    outside = _reasons(counted)
+    left_out: dict[str, Count] = {**_left_out(counted, outside, variables, names)}
     chosen = None
     if landmark_days is None:
-        table = queries.events(snapshot, cohort, variables, endpoint=endpoint, by=names)
+        table = _compared(counted, variables, names)
     else:
-        rows = queries.event_rows(
+        rows = queries.landmark_counts(
             snapshot, cohort, variables, endpoint=endpoint, by=names, landmark_days=landmark_days
         )
         undated = rows["undated"].astype(bool)
         if undated.any():
-            left_out[_undated_reason(variables, names)] = int(undated.sum())
-        chosen = landmark(
-            rows[~undated], at=landmark_days, time="time", event="event",
-            known_day="known_day", switch="switch_day",
-        )  # fmt: skip
-        table = event_table(chosen.frame, time="time", event="event", by=names)
+            left_out[_undated_reason(variables, names)] = int(rows.loc[undated, queries.N].sum())
+        chosen = _at_landmark(rows[~undated], landmark_days)
+        table = _event_table(chosen.frame, names)
     levels: tuple[Level, ...] = ()
     withheld: tuple[Level, ...] = ()
     if grouping:
         table = _one_column(table, names, grouping)
     sizes: dict[str, Count] = {}
     if minimum:
-        outside = queries.exclusions(snapshot, cohort, variables, endpoint=endpoint)
         table, withheld, sizes, left_out = _without_telling_groups(
             table, grouping, left_out, chosen, [*outside], minimum
         )
@@ -417,12 +414,14 @@ def _answer(
     who = Answer(
         by=grouping, levels=levels, n=n, n_event=int(counts["n_event"]),
         n_competing=int(counts["n_competing"]), left_out=left_out, table=table, minimum=minimum,
-        landmark=None if chosen is None else small_cells.left_out(chosen, minimum),
+        landmark=None if chosen is None else replace(
+            small_cells.left_out(chosen, minimum), excluded=None if minimum else _excluded(
+                snapshot, cohort, variables, endpoint, names, chosen.at)),
         withheld=withheld, enough=n >= max(FEWEST_FOR_A_CURVE, minimum),
     )  # fmt: skip
     if not minimum:
         return who, pd.DataFrame()
-    whole = queries.events(snapshot, cohort, variables, endpoint=endpoint)
+    whole = counted[counted["time"].notna()]
     n_all = int(whole[["n_event", "n_competing", "n_censored"]].to_numpy().sum())
     events, together = small_cells.outcomes(
         table, who.columns, int(whole["n_event"].sum()), n_all, minimum
@@ -433,6 +432,66 @@ def _answer(
     if not isinstance(shown, Hidden):
         shown = part_of(n, queries.size(snapshot, cohort, variables), minimum)
     return replace(who, n=shown, **together), events
+
+
+MOST_LISTED = 1000
+"""Patients whom a landmark leaves out that are listed one by one."""
+
+
+def _at_landmark(rows: pd.DataFrame, at: int) -> Landmark:
+    """Return the landmark of rows that stand for several patients each, counted in patients."""
+    found = landmark(
+        rows, at=at, time="time", event="event", known_day="known_day", switch="switch_day"
+    )
+    out, kept = found.excluded, found.frame
+    return replace(
+        found,
+        n_events_excluded=int(out.loc[out["event"] > 0, queries.N].sum()),
+        n_later=int(kept.loc[kept["switch_day"] > at, queries.N].sum()),
+    )
+
+
+def _event_table(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the event table of rows that stand for several patients each."""
+    outcome = {"n_event": rows["event"] == 1, "n_competing": rows["event"] >= 2,
+               "n_censored": rows["event"] == 0}  # fmt: skip
+    keys = [*names, "time"]
+    counts = rows[keys].assign(**{name: rows[queries.N] * of for name, of in outcome.items()})
+    return (
+        counts.groupby(keys, sort=True).sum().reset_index().astype(dict.fromkeys(outcome, "int64"))
+    )
+
+
+def _excluded(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    endpoint: str,
+    names: Sequence[str],
+    at: float,
+) -> pd.DataFrame:
+    """Return the first patients whom a landmark leaves out, one row each with the reason."""
+    rows = queries.landmark_excluded(
+        snapshot, cohort, variables,
+        endpoint=endpoint, by=names, landmark_days=int(at), most=MOST_LISTED,
+    )  # fmt: skip
+    return landmark(rows, at=at, time="time", event="event", known_day="known_day").excluded
+
+
+def _compared(counted: pd.DataFrame, variables: Dictionary, names: Sequence[str]) -> pd.DataFrame:
+    """Return the event table of those who have a level to compare in every variable."""
+    kept = counted["time"].notna()
+    for name in names:
+        compared = variables[name].compared
+        kept &= counted[name].isin(compared) if compared else counted[name] != MISSING
+    table = counted.loc[kept, [*names, "time", "n_event", "n_competing", "n_censored"]]
+    return table.astype({"time": "int64"}).reset_index(drop=True)
+
+
+def _reasons(counted: pd.DataFrame) -> dict[str, int]:
+    """Return the patients for whom the endpoint cannot be given by reason, the most frequent first."""
+    found = counted[counted["time"].isna()].groupby("reason", sort=True)[queries.N].sum()
+    return {str(k): int(n) for k, n in found.sort_values(ascending=False, kind="stable").items()}
 
 
 def group_counts(
@@ -485,7 +544,7 @@ def _without_telling_groups(
     cells: dict[Hashable, int] = {**groups, **reasons}
     sums: list[tuple[Hashable, Sequence[Hashable]]] = []
     if chosen is not None:
-        cells["landmark"] = len(chosen.excluded)
+        cells["landmark"] = int(small_cells.patients(chosen.excluded).sum())
     away = [("reason", reason) for reason in outside if ("reason", reason) in cells]
     inside = [key for key in cells if key not in away]
     cells["curve"] = sum(cells[key] for key in inside)
@@ -544,26 +603,26 @@ def _mean(
 
 
 def _left_out(
-    snapshot: Snapshot,
-    cohort: CohortFilter,
+    counted: pd.DataFrame,
+    outside: Mapping[str, int],
     variables: Dictionary,
-    endpoint: str,
     names: tuple[str, ...],
 ) -> dict[str, int]:
     """Count who is left out by reason; who has several is counted with the first."""
-    reasons = queries.exclusions(snapshot, cohort, variables, endpoint=endpoint)
+    reasons = dict(outside)
     if not names:
         return reasons
     compared = {
         name: variables[name].compared or tuple(level.value for level in variables[name].levels)
         for name in names
     }
-    counts = queries.levels_of_endpoint(snapshot, cohort, variables, endpoint=endpoint, by=names)
-    for values, n in counts.items():
-        for name, value in zip(names, values, strict=True):
+    inside = counted[counted["time"].notna()]
+    for values, n in inside.groupby(list(names), sort=True)[queries.N].sum().items():
+        each = values if isinstance(values, tuple) else (values,)
+        for name, value in zip(names, each, strict=True):
             if value not in compared[name]:
-                reason = variables[name].level(value).name
-                reasons[reason] = reasons.get(reason, 0) + n
+                reason = variables[name].level(str(value)).name
+                reasons[reason] = reasons.get(reason, 0) + int(n)
                 break
     return reasons
 

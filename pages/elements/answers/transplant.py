@@ -396,15 +396,17 @@ def transplanted(
     snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, timepoint: str | None
 ) -> Transplanted:
     """Return the transplanted by risk group and MRD status, and their cumulative incidence."""
-    people = queries.subjects(snapshot, cohort, variables)
+    names = [name for name in ("risk_group", timepoint) if name and name in variables]
+    people = queries.combinations(snapshot, cohort, variables, (*names, "allosct"))
     risks, risk = _levels(people, variables, "risk_group")
     statuses, status = _levels(people, variables, timepoint)
     yes = people["allosct"] == "yes"
-    cells = {
-        (r, s): yes[((risk == r) | (r == "")) & ((status == s) | (s == ""))]
-        for r in ("", *risks)
-        for s in ("", *statuses)
-    }
+
+    def cell(r: str, s: str) -> tuple[int, int]:
+        here = people[((risk == r) | (r == "")) & ((status == s) | (s == ""))]
+        return int(here.loc[yes, queries.N].sum()), int(here[queries.N].sum())
+
+    cells = {(r, s): cell(r, s) for r in ("", *risks) for s in ("", *statuses)}
     compared = variables[timepoint].compared if timepoint else ()
     days = queries.switch_rows(snapshot, cohort, variables, endpoint="RFS", name="allosct")
     days = days[~days["undated"]]
@@ -413,7 +415,7 @@ def transplanted(
     found = Transplanted(
         risks,
         statuses,
-        {key: proportion(int(cell.sum()), len(cell)) for key, cell in cells.items()},
+        {key: proportion(*found) for key, found in cells.items()},
         {r: _fisher([cells[r, s] for s in compared if s in statuses]) for r in ("", *risks)},
         {s: _fisher([cells[r, s] for r in risks]) for s in ("", *statuses)},
         _incidence(days, minimum) if len(days) >= FEWEST_FOR_A_CURVE and len(when) else None,
@@ -423,14 +425,16 @@ def transplanted(
 
 
 def _shown_who(
-    found: Transplanted, groups: Mapping[tuple[str, str], pd.Series], when: pd.Series, minimum: int
+    found: Transplanted,
+    groups: Mapping[tuple[str, str], tuple[int, int]],
+    when: pd.Series,
+    minimum: int,
 ) -> Transplanted:
     """Return who was transplanted without small counts: rows, columns and their sums hang together."""
     cells: dict[Hashable, int] = {}
     sums: list[tuple[Hashable, Sequence[Hashable]]] = []
-    for key, cell in groups.items():
-        yes = int(cell.sum())
-        cells |= {(*key, "yes"): yes, (*key, "no"): len(cell) - yes, (*key, "n"): len(cell)}
+    for key, (yes, n) in groups.items():
+        cells |= {(*key, "yes"): yes, (*key, "no"): n - yes, (*key, "n"): n}
         sums.append(((*key, "n"), [(*key, "yes"), (*key, "no")]))
     lines: list[tuple[tuple[str, str], list[tuple[str, str]]]] = []
     for r in ("", *found.risks):
@@ -483,17 +487,17 @@ def _shown_who(
 def _levels(
     people: pd.DataFrame, variables: Dictionary, name: str | None
 ) -> tuple[tuple[str, ...], pd.Series]:
-    """Return the levels of a variable that hold patients, and the level of each patient."""
+    """Return the levels of a variable that hold patients, and the level of each row."""
     if name is None or name not in variables:
         return (), pd.Series("", index=people.index)
-    present = set(people[name].dropna())
+    present = set(people[name])
     return tuple(v.value for v in variables[name].levels if v.value in present), people[name]
 
 
-def _fisher(groups: list[pd.Series]) -> float | None:
+def _fisher(groups: list[tuple[int, int]]) -> float | None:
     if len(groups) < 2:
         return None
-    return fisher_exact([[int(g.sum()), len(g) - int(g.sum())] for g in groups]).p_value
+    return fisher_exact([[yes, n - yes] for yes, n in groups]).p_value
 
 
 def _incidence(days: pd.DataFrame, minimum: int) -> CumulativeIncidence:
@@ -528,12 +532,19 @@ class Lanes:
         Patients without a dated remission or follow-up, who have no lane.
     n_undated : int
         Patients with a transplant whose day nobody knows; their lane shows none.
+    n_more : int
+        Patients who would have a lane below these: `MOST_LANES` are drawn.
     """
 
     patients: pd.DataFrame
     samples: pd.DataFrame
     n_without_remission: int
     n_undated: int
+    n_more: int = 0
+
+
+MOST_LANES = 500
+"""Lanes that are drawn: a figure of more would be taller than a browser can paint."""
 
 
 def lanes(
@@ -548,8 +559,10 @@ def lanes(
     """
     if minimum_of(snapshot):
         raise RowsNotShown("This study shows no single patients.")
-    people = queries.subjects(snapshot, cohort, variables)
-    dated = people[people["cr_day"].notna() & people["follow_up_days"].notna()]
+    undrawn = queries.without_lane(snapshot, cohort, variables)
+    dated = queries.lanes(
+        snapshot, cohort, variables, transplanted_first=transplanted_first, most=MOST_LANES
+    )
     columns = {"end": "follow_up_days", "allosct": "allosct_day", "car_t": "car_t_day",
                "relapse": "relapse_day", "death": "death_day"}  # fmt: skip
     origin = dated["cr_day"].astype("float64")
@@ -557,13 +570,10 @@ def lanes(
         {new: dated[old].astype("float64") - origin for new, old in columns.items()}
     )
     drawn = drawn.assign(risk_group=dated["risk_group"], patient_id=dated["patient_id"])
-    drawn["first"] = drawn["allosct"].notna() & transplanted_first
-    drawn = drawn.sort_values(["first", "end"], ascending=False, kind="stable")
     lane = pd.Series(range(len(drawn)), index=drawn["patient_id"])
-    samples = queries.mrd_by_timepoint(snapshot, cohort, variables)
-    samples = samples[samples["sample_day"].notna() & samples["patient_id"].isin(lane.index)]
+    samples = queries.samples_of(snapshot, cohort, [str(one) for one in lane.index])
     return Lanes(
-        drawn.drop(columns=["patient_id", "first"]).reset_index(drop=True),
+        drawn.drop(columns="patient_id"),
         pd.DataFrame(
             {
                 "lane": samples["patient_id"].map(lane).astype("int64"),
@@ -571,6 +581,7 @@ def lanes(
                 "status": samples["status"],
             }
         ).reset_index(drop=True),
-        len(people) - len(dated),
-        int(((dated["allosct"] == "yes") & dated["allosct_day"].isna()).sum()),
+        undrawn.n_without_remission,
+        undrawn.n_undated,
+        undrawn.n_lanes - len(drawn),
     )

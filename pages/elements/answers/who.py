@@ -6,9 +6,11 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from analytics.summary import Kind, table_one
+from analytics.summary import Kind, TableOne, table_one
 from analytics.suppression import Count, Hidden, concealed, is_small, levels
 from data import queries
 from data.cohort import CohortFilter
@@ -80,36 +82,68 @@ def characteristics(
 ) -> Characteristics:
     """Return Table 1 of a cohort; a patient without a level of `by` is in no group's column."""
     minimum = minimum_of(snapshot)
-    frame = queries.subjects(snapshot, cohort, variables)
-    for name, kind in rows.items():
-        if kind == "boolean":
-            frame[name] = frame[name].astype("boolean")
-    if by is not None:
-        variable = variables[by]
-        order = [level.value for level in variable.levels]
-        if variable.kind == "boolean":
-            frame[by] = frame[by].map({True: "yes", False: "no"})
-        if minimum:
-            return _shown_groups(frame, variable, rows, order, minimum)
-        frame = frame[frame[by].notna()]
-        frame[by] = frame[by].astype(_kinds(order, frame[by]))
-    found = table_one(frame, variables=rows, by=by)
+    counts = {name: queries.values(snapshot, cohort, variables, name, by) for name in rows}
+    if by is None:
+        found = _described(counts, rows)
+        n = queries.size(snapshot, cohort, variables)
+        shown = _shown_rows(found.rows, minimum) if minimum else found.rows
+        return Characteristics(shown, found.tests, {"": n})
+    of = queries.combinations(snapshot, cohort, variables, (by,))
+    sizes = {str(v): int(n) for v, n in zip(of[by], of[queries.N], strict=True)}
     if minimum:
-        return Characteristics(_shown_rows(found.rows, minimum), found.tests, {"": len(frame)})
-    sizes = found.rows.groupby("group")[["n", "missing"]].first().sum(axis=1)
-    return Characteristics(found.rows, found.tests, {str(k): int(n) for k, n in sizes.items()})
+        return _shown_groups(counts, sizes, variables[by], rows, minimum)
+    groups = [level.value for level in variables[by].levels if level.value in sizes]
+    found = _described(counts, rows, by, groups)
+    inside = {group: sizes[group] for group in groups}
+    return Characteristics(found.rows, found.tests, {"": sum(inside.values()), **inside})
 
 
-def _kinds(order: Sequence[str], values: pd.Series) -> pd.CategoricalDtype:
-    present = set(values)
-    return pd.CategoricalDtype([v for v in order if v in present], ordered=True)
+def _described(
+    counts: Mapping[str, pd.DataFrame],
+    rows: Mapping[str, Kind],
+    by: str | None = None,
+    groups: Sequence[str] | None = None,
+) -> TableOne:
+    """Return Table 1 of patients counted by value, of some groups only if wanted.
+
+    Each variable is described by itself, so that it needs one column at a time.
+    """
+    tables = []
+    for name, kind in rows.items():
+        one = counts[name]
+        one = one if groups is None else one[one["_group"].isin(groups)]
+        n = one[queries.N].to_numpy()
+        frame = pd.DataFrame({name: _repeated(one["value"], n, kind)})
+        if by is not None:
+            levels = pd.Categorical(one["_group"], groups, ordered=True)
+            frame[by] = pd.Categorical.from_codes(levels.codes.repeat(n), dtype=levels.dtype)
+        tables.append(table_one(frame, variables={name: kind}, by=by))
+    empty = table_one(pd.DataFrame({by: []} if by else {}), variables={}, by=by)
+    return TableOne(
+        *(
+            pd.concat(parts, ignore_index=True) if tables else none
+            for parts, none in (
+                ([t.rows for t in tables], empty.rows), ([t.tests for t in tables], empty.tests),
+            )
+        )
+    )  # fmt: skip
+
+
+def _repeated(values: pd.Series, n: npt.NDArray[np.int64], kind: Kind) -> Any:
+    """Return each value as often as there are patients with it."""
+    if kind == "number":
+        return values.to_numpy(dtype=np.float64, na_value=np.nan).repeat(n)
+    if kind == "boolean":
+        return values.astype("boolean").repeat(n).array
+    found = pd.Categorical(values)
+    return pd.Categorical.from_codes(found.codes.repeat(n), dtype=found.dtype)
 
 
 def _shown_groups(
-    frame: pd.DataFrame,
+    counts: Mapping[str, pd.DataFrame],
+    everybody: Mapping[str, int],
     variable: Variable,
     rows: Mapping[str, Kind],
-    order: Sequence[str],
     minimum: int,
 ) -> Characteristics:
     """Return Table 1 by the groups that may be shown, and of all patients.
@@ -117,21 +151,18 @@ def _shown_groups(
     Where few have no group they are among all patients: the difference would tell how many.
     """
     by = variable.name
-    sizes = {str(v): int(n) for v, n in frame[by].value_counts().items()}
-    absent = int(frame[by].isna().sum())
+    sizes = {value: n for value, n in everybody.items() if value != MISSING}
+    absent = everybody.get(MISSING, 0)
     shown = levels({**sizes, MISSING: absent}, minimum)
-    if not is_small(absent, minimum):
-        frame = frame[frame[by].notna()]
-    groups = [v for v in order if v in sizes and not isinstance(shown[v], Hidden)]
-    inside = frame[frame[by].isin(groups)]
-    whole = table_one(frame, variables=rows, by=None)
+    inside = [*sizes] if not is_small(absent, minimum) else [*everybody]
+    n = sum(everybody[value] for value in inside)
+    groups = [v.value for v in variable.levels
+              if v.value in sizes and not isinstance(shown[v.value], Hidden)]  # fmt: skip
+    whole = _described(counts, rows, None, inside)
     withheld = tuple(v for v in variable.levels if v.value in sizes and v.value not in groups)
     if not groups:
-        empty = table_one(frame, variables=rows, by=None).tests
-        return Characteristics(_shown_rows(whole.rows, minimum), empty, {"": len(frame)}, withheld)
-    split = table_one(
-        inside.assign(**{by: inside[by].astype(_kinds(groups, inside[by]))}), variables=rows, by=by
-    )
+        return Characteristics(_shown_rows(whole.rows, minimum), whole.tests, {"": n}, withheld)
+    split = _described(counts, rows, by, groups)
     table = pd.concat([whole.rows, split.rows[split.rows["group"] != ""]], ignore_index=True)
     found = _shown_rows(table, minimum)
     counted = found[found["count"].notna() | found["median"].notna()]
@@ -140,9 +171,7 @@ def _shown_groups(
     told = {name for name in counted["variable"] if name not in set(found.loc[secret, "variable"])}
     tests = split.tests.copy()
     tests.loc[~tests["variable"].isin(told), ["p_value", "smd"]] = float("nan")
-    return Characteristics(
-        found, tests, {"": len(frame), **{v: sizes[v] for v in groups}}, withheld
-    )
+    return Characteristics(found, tests, {"": n, **{v: sizes[v] for v in groups}}, withheld)
 
 
 def _shown_rows(rows: pd.DataFrame, minimum: int) -> pd.DataFrame:
@@ -266,23 +295,26 @@ def completeness(
     Columns variable, group, n, known, missing. 'Unknown', 'not assessed' and 'not known' are no values.
     """
     minimum = minimum_of(snapshot)
-    frame = queries.subjects(snapshot, cohort, variables)
-    groups = {"": pd.Series(True, index=frame.index)}
+    unknown = tuple(sorted(_NOT_KNOWN))
+    found = queries.known(snapshot, cohort, variables, by=by, unknown=unknown)
+    of = found.set_index("_group")
+    groups = {"": of.sum()}
     if by is not None:
-        labels = frame[by].map(
-            {True: "yes", False: "no"} if variables[by].kind == "boolean" else str, "ignore"
-        )
-        groups |= {v.value: labels == v.value for v in variables[by].levels}
+        nobody = of.sum() * 0
+        groups |= {
+            v.value: of.loc[v.value] if v.value in of.index else nobody
+            for v in variables[by].levels
+        }
     if minimum:
-        sizes = {group: int(inside.sum()) for group, inside in groups.items() if group}
-        shown = levels({**sizes, MISSING: len(frame) - sum(sizes.values())}, minimum)
+        sizes = {group: int(row[queries.N]) for group, row in groups.items() if group}
+        whole = int(groups[""][queries.N])
+        shown = levels({**sizes, MISSING: whole - sum(sizes.values())}, minimum)
         groups = {g: m for g, m in groups.items() if not isinstance(shown.get(g, 0), Hidden)}
     rows: list[tuple[object, ...]] = []
     for name in variables:
-        known = frame[name].notna() & ~frame[name].isin(_NOT_KNOWN)
         counts: dict[str, dict[object, int]] = {}
-        for group, inside in groups.items():
-            n, k = int(inside.sum()), int((known & inside).sum())
+        for group, row in groups.items():
+            n, k = int(row[queries.N]), int(row[name])
             counts[group] = {"known": k, "n": k, "missing": n - k, "size": n}
         said = _nested(counts, minimum)
         rows += [

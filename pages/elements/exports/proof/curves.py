@@ -174,7 +174,8 @@ def _incidence_lines(found: Incidences, days: list[int], grouped: check.Coded) -
 
 def left_out_proofs(chosen: LeftOut | None, kept: pd.DataFrame) -> tuple[Proof, ...]:
     """Return what repeats whom a landmark leaves out, beside those who are followed on."""
-    if chosen is None or chosen.excluded is None:
+    # Of very many only the first are listed: what stands in the file would not add up.
+    if chosen is None or chosen.excluded is None or len(chosen.excluded) != chosen.n:
         return ()
     columns = ["time", "event", "known_day"]
     rows = pd.concat([kept, chosen.excluded]).reindex(columns=columns).astype("float64")
