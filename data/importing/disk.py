@@ -26,6 +26,16 @@ class StoreBusy(OSError):
     """Somebody else is changing the store just now."""
 
 
+class StoreNotWritable(OSError):
+    """The store cannot be written; `errno` has why."""
+
+    def __str__(self) -> str:
+        return (
+            f"The store cannot be written ({self.strerror}). Nothing was changed. Have its disk and the "
+            "rights of its folder looked at, then try again."
+        )
+
+
 def flush(path: Path) -> None:
     """Have the operating system write a file or a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -75,6 +85,14 @@ def try_lock(path: Path, *, shared: bool = False) -> int | None:
     return descriptor
 
 
+def _try_lock_of(folder: Path) -> int | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return try_lock(folder / ".lock")
+    except OSError as error:
+        raise StoreNotWritable(error.errno, error.strerror) from error
+
+
 @contextmanager
 def locked(folder: Path, wait_seconds: float = _WAIT_SECONDS) -> Iterator[None]:
     """Hold the lock of a store, without which nobody changes what is in it.
@@ -83,10 +101,11 @@ def locked(folder: Path, wait_seconds: float = _WAIT_SECONDS) -> Iterator[None]:
     ------
     StoreBusy
         If others hold it all the while.
+    StoreNotWritable
+        If the folder takes no file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + wait_seconds
-    while (descriptor := try_lock(folder / ".lock")) is None:
+    while (descriptor := _try_lock_of(folder)) is None:
         if time.monotonic() > until:
             raise StoreBusy(
                 "Another import is being published just now. Wait a minute and try again."

@@ -11,12 +11,17 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from data.audit import recorded
 from data.importing.disk import SCRATCH, flush, locked, write_json
 from data.store import (
+    HISTORY_ENDING,
     Snapshot,
     SnapshotError,
+    changed_folder,
     difference,
     find,
+    history_path,
+    is_pointer,
     pointer,
     pointer_path,
     read_json,
@@ -30,8 +35,6 @@ What = Literal["publish", "roll back", "delete", "minimum"]
 
 MAPPINGS = "mappings"
 """Folder of a store with the mappings of sheets, by the shape of the sheet."""
-
-_ENDING = ".history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -115,12 +118,13 @@ def roll_back(study_id: str, digest: str, who: str, folder: Path | None = None) 
         If it is damaged or not in this store.
     StoreBusy
     """
-    folder = folder or store_folder()
+    folder = folder or changed_folder()
     with locked(folder):
         snapshot = find(study_id, digest, folder)
         verify(snapshot)
         minimum = snapshot.small_cell_minimum
-        serve(folder, study_id, entry(who, "roll back", digest, small_cell_minimum=minimum))
+        with recorded(who, "roll back", folder, study=study_id, snapshot=digest):
+            serve(folder, study_id, entry(who, "roll back", digest, small_cell_minimum=minimum))
         return find(study_id, digest, folder)
 
 
@@ -137,10 +141,11 @@ def set_minimum(study_id: str, minimum: int, who: str, folder: Path | None = Non
     """
     if minimum < 0:
         raise ValueError("The small-cell minimum is 0 or more.")
-    folder = folder or store_folder()
+    folder = folder or changed_folder()
     with locked(folder):
         digest = find(study_id, None, folder).hash
-        serve(folder, study_id, entry(who, "minimum", digest, small_cell_minimum=minimum))
+        with recorded(who, "minimum", folder, study=study_id, minimum=minimum):
+            serve(folder, study_id, entry(who, "minimum", digest, small_cell_minimum=minimum))
         return find(study_id, None, folder)
 
 
@@ -156,7 +161,7 @@ def delete(study_id: str, digest: str | None, who: str, folder: Path | None = No
         If it is not in this store, or is the one that is served.
     StoreBusy
     """
-    folder = folder or store_folder()
+    folder = folder or changed_folder()
     with locked(folder):
         if not any(s.study_id == study_id for s in snapshots(folder)):
             raise SnapshotError(f"The study ‘{study_id}’ is not in this store.")
@@ -165,8 +170,9 @@ def delete(study_id: str, digest: str | None, who: str, folder: Path | None = No
                 f"The snapshot {digest} of ‘{study_id}’ is the one that is served. Roll back to "
                 "another one first, or delete the study."
             )
-        append(folder, study_id, entry(who, "delete", digest))
-        _remove(folder, study_id, digest)
+        with recorded(who, "delete", folder, study=study_id, snapshot=digest):
+            append(folder, study_id, entry(who, "delete", digest))
+            _remove(folder, study_id, digest)
 
 
 def serve(folder: Path, study_id: str, line: Mapping[str, Any]) -> None:
@@ -200,7 +206,7 @@ def entry(who: str, what: What, snapshot: str | None, **told: Any) -> dict[str, 
 def append(folder: Path, study_id: str, line: Mapping[str, Any]) -> None:
     """Add one line to the history of a study, over what a crash left of another."""
     text = json.dumps(line, ensure_ascii=False) + "\n"
-    path = _path(folder, study_id)
+    path = history_path(folder, study_id)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     with os.fdopen(descriptor, "r+b") as file:
         file.seek(file.read().rfind(b"\n") + 1)
@@ -213,16 +219,16 @@ def append(folder: Path, study_id: str, line: Mapping[str, Any]) -> None:
 
 def settle(folder: Path) -> None:
     """Finish or take back what a process that died had begun. The caller holds the store's lock."""
-    for path in folder.glob(f"*{_ENDING}"):
-        settle_study(folder, path.name.removesuffix(_ENDING))
+    for path in folder.glob(f"*{HISTORY_ENDING}"):
+        settle_study(folder, path.name.removesuffix(HISTORY_ENDING))
     for path in folder.glob(f"{SCRATCH}*"):
         path.unlink(missing_ok=True)
-    recorded = {str(read_json(record).get("file")): record for record in folder.glob("*-*.json")}
+    # By name, not by what a record says: one that is damaged is no reason to delete a snapshot.
     for file in folder.glob("*-*.duckdb"):
-        if file.name not in recorded:
+        if not file.with_suffix(".json").exists():
             file.unlink(missing_ok=True)
-    for name, record in recorded.items():
-        if not (folder / name).is_file():
+    for record in folder.glob("*-*.json"):
+        if not record.with_suffix(".duckdb").exists():
             record.unlink(missing_ok=True)
 
 
@@ -235,6 +241,8 @@ def settle_study(folder: Path, study_id: str) -> None:
     if not entries:
         return
     last, pointed = entries[-1], pointer(folder, study_id)
+    if pointer_path(folder, study_id).exists() and is_pointer(pointed):
+        _mend(folder, study_id, pointed)
     if last.what == "delete":
         if last.snapshot is None or last.snapshot != pointed.get("snapshot"):
             _remove(folder, study_id, last.snapshot)
@@ -248,7 +256,13 @@ def settle_study(folder: Path, study_id: str) -> None:
     if last.what == "publish" and read_json(record).get("published_at", last.at) == last.at:
         record.unlink(missing_ok=True)
         record.with_suffix(".duckdb").unlink(missing_ok=True)
-    _drop_last_line(_path(folder, study_id))
+    _drop_last_line(history_path(folder, study_id))
+
+
+def _mend(folder: Path, study_id: str, pointed: Mapping[str, Any]) -> None:
+    """Write a pointer again that is damaged, as the history has it."""
+    if not is_pointer(read_json(pointer_path(folder, study_id))):
+        point(folder, study_id, pointed)
 
 
 def _drop_last_line(path: Path) -> None:
@@ -282,14 +296,10 @@ def shapes_of(record: Mapping[str, Any]) -> set[str]:
     return {str(sheet["shape"]) for sheet in mapping.get("sheets", ())}
 
 
-def _path(folder: Path, study_id: str) -> Path:
-    return folder / f"{study_id}{_ENDING}"
-
-
 def _entries(folder: Path, study_id: str) -> Iterator[Entry]:
     """Yield the lines of a history in order; what a crash left of a line is passed over."""
     try:
-        content = _path(folder, study_id).read_bytes()
+        content = history_path(folder, study_id).read_bytes()
     except FileNotFoundError:
         return
     for line in content.split(b"\n")[:-1]:

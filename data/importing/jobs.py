@@ -32,7 +32,15 @@ from data.importing.problems import Problem
 from data.importing.publish import BUILT, JOBS, OWNER, commit, new_folder, whole
 from data.importing.sheets import Sheet
 from data.queries import Derivability
-from data.store import Snapshot, find, read_json, record_path, snapshots, store_folder
+from data.store import (
+    Snapshot,
+    changed_folder,
+    find,
+    read_json,
+    record_path,
+    snapshots,
+    store_folder,
+)
 
 State = Literal["reading", "mapping", "checking", "checked", "publishing", "published", "failed"]
 What = Literal["read", "check"]
@@ -128,7 +136,7 @@ def create(
     OSError
         If the store cannot be written.
     """
-    folder = folder or store_folder()
+    folder = folder or changed_folder()
     named = _named(files)
     if not named:
         raise JobError("There is no file to import. Choose at least one.")

@@ -15,6 +15,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from data.audit import recorded
 from data.importing import history
 from data.importing.check import check
 from data.importing.disk import flush, locked, open_lock, write_json
@@ -22,14 +23,16 @@ from data.importing.problems import ImportRefused, Problem, in_order
 from data.importing.read import Tables, read_folder
 from data.store import (
     BUILD_CONFIG,
+    FORMAT,
+    MINIMUM,
     Snapshot,
     SnapshotError,
+    changed_folder,
     file_sha256,
     find,
     pointer,
     record_path,
     sql_text,
-    store_folder,
     verify,
 )
 from data.variables import quoted, timepoint_variable_name
@@ -42,9 +45,6 @@ OWNER = "owner"
 
 BUILT = "snapshot.duckdb"
 """File in the folder of an import: the snapshot until it is published."""
-
-MINIMUM = 5
-"""The small-cell minimum of a study that says nothing else."""
 
 Progress = Callable[[str, float | None], None]
 """Takes what is being done, in words, and the share that is done."""
@@ -97,7 +97,7 @@ def import_folder(
     problems = tuple(in_order((*tables.problems, *check(tables))))
     if any(problem.severity == "fatal" for problem in problems):
         raise ImportRefused(problems)
-    folder = folder or store_folder()
+    folder = folder or changed_folder()
     fields = record(tables, digest_of(tables))
     place, owner = new_folder(folder)
     try:
@@ -142,6 +142,7 @@ def digest_of(
         tables.content_sha256,
         json.dumps(mapping, sort_keys=True, ensure_ascii=False) if mapping else "",
         hashlib.sha256(salt).hexdigest() if salt else "",
+        str(FORMAT),
         *(sql_text(name) for name in ("schema", *_DERIVATIONS)),
     ]
     return hashlib.sha256("\0".join(said).encode("utf-8")).hexdigest()[:12]
@@ -160,6 +161,7 @@ def record(
         "study_id": study_id,
         "title": tables.study["title"],
         "hash": digest,
+        "format": FORMAT,
         "file": f"{study_id}-{digest}.duckdb",
         "rows": {name: len(frame) for name, frame in tables.frames.items()},
         "files": list(files),
@@ -221,15 +223,24 @@ def commit(
                 who, "publish", digest, rows=fields["rows"], files=tuple(fields["files"]),
                 mapping=_sha256(fields["mapping"]), small_cell_minimum=minimum,
             )  # fmt: skip
-            try:
-                history.append(folder, study_id, line)
-                if known is None:
-                    _place(built, fields, folder, line)
-                history.point(folder, study_id, line)
-            except BaseException:
-                history.settle_study(folder, study_id)
-                raise
+            with recorded(who, "publish", folder, study=study_id, snapshot=digest, minimum=minimum):
+                _serve(built if known is None else None, fields, folder, line)
         return find(study_id, digest, folder)
+
+
+def _serve(
+    built: Path | None, fields: Mapping[str, Any], folder: Path, line: Mapping[str, Any]
+) -> None:
+    """Note a snapshot in the history, give what was built its place, and point to it."""
+    study_id = fields["study_id"]
+    try:
+        history.append(folder, study_id, line)
+        if built is not None:
+            _place(built, fields, folder, line)
+        history.point(folder, study_id, line)
+    except BaseException:
+        history.settle_study(folder, study_id)
+        raise
 
 
 def _place(built: Path, fields: Mapping[str, Any], folder: Path, line: Mapping[str, Any]) -> None:

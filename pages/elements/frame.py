@@ -21,10 +21,11 @@ from analytics.suppression import Count
 from data.cohort import CohortFilter, UnknownInQuery
 from data.endpoints import ENDPOINTS, Endpoint
 from data.queries import Study
-from data.store import Snapshot, SnapshotError, find, snapshots
+from data.store import EngineError, Snapshot, SnapshotError, engine_of
 from data.variables import COHORTS, MISSING, Dictionary, Level, Variable
-from pages.elements import access, link, sidebar, wording
+from pages.elements import access, engine_view, link, sidebar, sign_in, wording
 from pages.elements.answers.small_cells import minimum_of
+from pages.elements.catalogue import find, snapshots
 from pages.elements.link import View
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +104,7 @@ class SavedCohort(Cohort):
 
 
 def open_page(name: str, *, stage: bool = False) -> Cohort:
-    """Set the page up and return the cohort that it is to show.
+    """Set the page up and return the cohort that it is to show; nobody who may not be here comes further.
 
     Parameters
     ----------
@@ -114,8 +115,10 @@ def open_page(name: str, *, stage: bool = False) -> Cohort:
     """
     _configure(name)
     try:
-        snapshot = _snapshot()
+        snapshot = engine_view.asking(_snapshot)()
         study, variables = access.study(snapshot), access.dictionary(snapshot)
+    except EngineError as error:
+        engine_view.no_answer(error)
     except SnapshotError as error:
         st.error(wording.escape(str(error)))
         if error.previous is not None:
@@ -203,19 +206,32 @@ def open_administration(name: str) -> None:
 
 def _configure(name: str) -> None:
     st.set_page_config(
-        page_title=f"{name} · MRD Cohort Explorer",
+        page_title=f"{name} · {sign_in.PRODUCT}",
         page_icon="🩸",
         layout="wide",
         initial_sidebar_state=280,
     )
+    _come_back()
+    sign_in.gate()
+    engine_view.reserve()
     link.enter(name)
+
+
+@st.fragment(run_every="1d")
+def _come_back() -> None:
+    """Have a browser whose server is gone ask the next one for the page at once.
+
+    Without a fragment that runs again it would wait for a click, and a session that has drawn nothing yet
+    cannot take that click.
+    """
 
 
 def menu(query: Mapping[str, list[str]]) -> None:
     """Draw the links to all pages, each with the parameters of its address."""
-    with st.container(horizontal=True, gap="xxsmall", wrap=False):
+    with st.container(horizontal=True, gap="xxsmall", wrap=False, vertical_alignment="center"):
         for label in PAGES:
             to_page(label, label, None, query)
+        sign_in.badge()
 
 
 def page_link(page: str, view: View, label: str = "", icon: str | None = None) -> None:
@@ -292,10 +308,14 @@ def no_single_patients(cohort: Cohort) -> bool:
     """Say so where a study shows no rows of single patients, and who can change it."""
     minimum = minimum_of(cohort.snapshot)
     if minimum:
+        whose = (
+            "Whoever keeps the study can change its small-cell minimum under Cohorts."
+            if sign_in.may("see single patients")
+            else "You are signed in as a viewer; an editor can see them where the study allows it."
+        )
         st.info(
             f"{wording.escape(cohort.study.name)} shows no single patients: counts under {minimum} are "
-            "hidden, and a patient is a count of one. Whoever keeps the study can change its "
-            "small-cell minimum under Cohorts."
+            f"hidden, and a patient is a count of one. {whose}"
         )
     return bool(minimum)
 
@@ -489,7 +509,11 @@ def guard(
 def part(what: str) -> Iterator[None]:
     """Let one failing part of a page leave the rest standing."""
     try:
-        yield
+        with engine_view.part():
+            yield
+    except EngineError as error:
+        log_failure(what, error)
+        st.error(f"{what} could not be shown. {wording.escape(str(error))}")
     except Exception as error:
         log_failure(what, error)
         st.error(f"{what} could not be shown. The rest of the page is not affected.")
@@ -517,6 +541,8 @@ def comparison_number(cohort: Cohort, *what: object) -> int:
 def footer(cohort: Cohort, *parts: str) -> None:
     """Write what a reader needs to trace a figure: study, snapshot, selection, and `parts`."""
     words = [wording.escape(cohort.study.name), f"snapshot {cohort.snapshot.hash}"]
+    if cohort.snapshot.place:
+        words.append(f"computed by {engine_of(cohort.snapshot).name}")
     if cohort.study.data_cutoff:
         words.append(f"cut-off {wording.escape(cohort.study.data_cutoff)}")
     cited = wording.escape(cohort.study.citation)

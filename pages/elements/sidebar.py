@@ -9,9 +9,10 @@ import streamlit as st
 from analytics.suppression import Count
 from data.cohort import CohortFilter
 from data.queries import Study
-from data.store import Snapshot, snapshots
+from data.store import Snapshot
 from data.variables import COHORTS, MISSING, Dictionary, Variable
 from pages.elements import access, compare_view, link, rule_view, wording
+from pages.elements.catalogue import snapshots
 from pages.elements.link import View
 
 ALWAYS = ("ph_status", "risk_group")
@@ -65,7 +66,7 @@ def _study(snapshot: Snapshot) -> None:
         "Study",
         # The one shown first: a click on a page still on its way sends back what stands first.
         sorted(served, key=lambda study_id: (study_id != snapshot.study_id, study_id)),
-        format_func=lambda study_id: access.study(served[study_id]).name,
+        format_func=lambda study_id: access.study_name(served[study_id]),
         key="choice_study",
         on_change=_study_changed,
     )

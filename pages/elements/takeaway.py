@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.elements.add_to_talk import talk_button
+from pages.elements.downloads import download
 from pages.elements.exports.exhibit import Exhibit
 from pages.elements.frame import Cohort
 
@@ -59,17 +60,11 @@ def _exhibit(key: str, cohort: Cohort) -> Exhibit | None:
     return exhibits.exhibit(key, cohort)
 
 
-def download(
-    label: str, make: Callable[[], bytes], name: str, mime: str, *, key: str, icon: str = ""
-) -> None:
-    """Draw a button for a file that is made when it is clicked, without running the page again."""
-    st.download_button(label, make, name, mime, key=key, icon=icon or None, on_click="ignore")
-
-
-def patients(cohort: Cohort, rows: pd.DataFrame, file: str) -> None:
+def patients(cohort: Cohort, rows_of: Callable[[], pd.DataFrame], file: str) -> None:
     """Draw a button for patients as a spreadsheet, with provenance and the meaning of each column."""
 
     def make() -> bytes:
+        rows = rows_of()
         from pages.elements.exhibits import parts
         from pages.elements.exports.workbook import as_xlsx, dictionary_rows
 
@@ -80,7 +75,7 @@ def patients(cohort: Cohort, rows: pd.DataFrame, file: str) -> None:
         meanings = dictionary_rows(cohort.variables, [str(column) for column in rows])
         return as_xlsx({"Patients": rows}, source, meanings)
 
-    download("XLSX", make, file, _XLSX, key="patients_xlsx", icon=":material/download:")
+    download("XLSX", make, file, _XLSX, key="patients_xlsx", icon=":material/download:", rows=True)
 
 
 def report(cohort: Cohort) -> None:
