@@ -1,0 +1,1 @@
+"""The dashboard under load: a client that speaks Streamlit's protocol, a meeting, and many sessions."""
