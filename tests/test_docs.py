@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -11,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from streamlit import config
 
 from data.__main__ import _parser
 from data.endpoints import ENDPOINTS
@@ -30,6 +32,7 @@ from data.importing.tables import REQUIRED_COLUMNS, TABLES, Column
 from data.variables import STANDARD, Variable
 from pages.elements.link import OPTIONS
 from pages.elements.tables import MILESTONES
+from tools.pictures import PICTURES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -45,12 +48,16 @@ FOLDERS = (
     "tests",
     "tools",
     "docs",
+    "deploy",
     ".streamlit",
     ".ci",
 )
-IN_ROOT = re.compile(r"app\.py|Makefile|LICENSE|[A-Z]+\.md|pyproject\.toml|requirements[\w-]*\.txt")
-BUILT = "data/store"
-"""Written by an import, not part of the repository."""
+IN_ROOT = re.compile(
+    r"app\.py|asgi\.py|Makefile|Dockerfile|LICENSE|[A-Z]+\.md|pyproject\.toml|compose\.yaml|mkdocs\.yml"
+    r"|requirements[\w-]*\.txt"
+)
+BUILT = ("data/store", ".streamlit/secrets.toml")
+"""Written by an import and by whoever runs a server, not part of the repository."""
 
 
 def text(name: str) -> str:
@@ -268,3 +275,69 @@ def test_the_paths_of_the_documents_are_looked_at() -> None:
         re.findall(r"`([^`\n]+)`", path.read_text("utf-8")) for path in DOCUMENTS
     )
     assert sum(map(_is_path, spans)) > 20
+
+
+def _named(pattern: str) -> set[tuple[str, ...]]:
+    """Return what the documents name, as the groups of a pattern."""
+    found = set()
+    for path in DOCUMENTS:
+        found |= {match.groups() for match in re.finditer(pattern, path.read_text("utf-8"), re.M)}
+    return found
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    there = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {target for (target,) in _named(r"(?:`|^ *)make ([\w-]+)(?=`| *#| [A-Z]+=|$)")}
+    assert {"run", "test", "docs"} <= named
+    assert named <= there
+
+
+def test_every_command_that_is_named_exists() -> None:
+    (commands,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    named = _named(r"python -m ([a-z_.]+)(?: ([a-z][\w-]*))?")
+    assert ("data", "demo") in named
+    for module, command in named:
+        if module != "venv":
+            assert importlib.util.find_spec(module), module
+        assert module != "data" or command in commands.choices, command
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    template = (ROOT / "deploy" / "nginx.conf.template").read_text("utf-8")
+    known = {option.env_var for option in config._config_options_template.values()}
+    known |= set(re.findall(r"\bCOHORT_[A-Z_]+\b", template)) | {"COHORT_STORE"}
+    named = {name for (name,) in _named(r"\b((?:STREAMLIT|COHORT)_[A-Z_]+[A-Z])\b")}
+    assert {"COHORT_STORE", "COHORT_TLS", "STREAMLIT_SERVER_COOKIE_SECRET"} <= named
+    assert named <= known
+    options = {name for (name,) in _named(r"(?:`|--)((?:server|browser|client)\.[a-zA-Z]+)\b")}
+    assert {"server.port", "server.maxUploadSize"} <= options
+    assert options <= set(config._config_options_template)
+
+
+def test_every_page_and_study_that_a_link_names_exists() -> None:
+    pages = {path.stem for path in (ROOT / "pages").glob("*.py")} | {""}
+    studies = {path.parent.name for path in (ROOT / "data" / "demo").glob("*/study.json")}
+    named = _named(r"`/([a-z_]*)\?study=([\w]+)")
+    assert len(named) > 5
+    assert {page for page, _ in named} <= pages
+    assert {study for _, study in named} <= studies
+    table = re.findall(r"^\| \w[^|]* \| `/(\w*)` \|", section("using.md", "Pages"), re.MULTILINE)
+    assert set(table) == pages
+
+
+def test_every_test_that_is_named_exists() -> None:
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = {name for (name,) in _named(r"`(test_\w+)`")}
+    assert len(named) > 3
+    assert [name for name in named if f"def {name}(" not in source] == []
+
+
+def test_every_document_is_in_the_site() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text("utf-8")
+    documents = [path.name for path in DOCUMENTS if path.parent.name == "docs"]
+    assert [name for name in documents if f": {name}\n" not in nav] == []
+
+
+def test_every_picture_that_is_shown_is_taken() -> None:
+    shown = {name for (name,) in _named(r"!\[[^\]]+\]\((?:docs/)?pictures/([\w-]+)\.png\)")}
+    assert shown == set(PICTURES)
