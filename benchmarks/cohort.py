@@ -24,10 +24,12 @@ _COLUMNS = ("time", "event", "group")
 # ten; and one table that needs no join.
 _SNAPSHOT = """
     CREATE TABLE subjects AS
-        SELECT printf('P%08d', row) AS patient_id, CAST(risk_group AS VARCHAR) AS risk_group
+        SELECT CAST(row AS INTEGER) AS _key, printf('P%08d', row) AS patient_id,
+            CAST(risk_group AS VARCHAR) AS risk_group
         FROM incoming;
     CREATE TABLE time_to_event AS
-        SELECT printf('P%08d', row) AS patient_id, 'OS' AS endpoint, time AS time_days,
+        SELECT CAST(row AS INTEGER) AS _key, printf('P%08d', row) AS patient_id, 'OS' AS endpoint,
+            time AS time_days,
             event AS event_code
         FROM incoming;
     CREATE TABLE one_table AS

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.load.server import circumstances
 from benchmarks.make_registry import write
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +100,6 @@ def _children(pid: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    result = measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    result = measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000) | circumstances()
     RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print(json.dumps(result, indent=1))

@@ -29,7 +29,9 @@ RESULT = ROOT / "benchmarks" / "results" / "kill.json"
 SOURCE = ROOT / "data" / "demo" / "short2025"
 STUDY = "short2025"
 
-_KEPT = {".lock", ".jobs", f"{STUDY}.json", f"{STUDY}.history.jsonl"}
+_KEPT = {
+    ".lock", ".jobs", "audit.jsonl", "audit.head", f"{STUDY}.json", f"{STUDY}.history.jsonl",
+}  # fmt: skip
 
 
 def two_contents(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,11 @@ ROOT = Path(__file__).parents[1]
 SPEED = ROOT / "benchmarks" / "results" / "speed.json"
 SIMULATIONS = ROOT / "benchmarks" / "results" / "simulations.json"
 IMPORT = ROOT / "benchmarks" / "results" / "import_speed.json"
+LOAD = ROOT / "benchmarks" / "results" / "load.json"
+SESSIONS = ROOT / "benchmarks" / "results" / "sessions.json"
+REPAINT = ROOT / "benchmarks" / "results" / "repaint.json"
+ENGINES = ROOT / "benchmarks" / "results" / "engines.json"
+MEMORY = ROOT / "benchmarks" / "results" / "memory.json"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
 
@@ -115,19 +120,163 @@ def import_tables(results: dict[str, Any]) -> str:
     )
 
 
+def load_tables(results: dict[str, Any]) -> str:
+    """Return how long clicks took in a meeting, and what the server needed, by number of people."""
+    rows = results["rows"]
+    lines = {
+        "seconds between two clicks of a person": [f"{row['every']:g}" for row in rows],
+        "minutes": [f"{row['minutes']:g}" for row in rows],
+        "clicks": [f"{row['clicks']:,}" for row in rows],
+        "errors": [f"{sum(row['errors'].values()):,}" for row in rows],
+        "until the first part of the page: median": [_ms(row, "first", "median") for row in rows],
+        "until all of it: median": [_ms(row, "finished", "median") for row in rows],
+        "until all of it: 95th percentile": [_ms(row, "finished", "p95") for row in rows],
+        "until all of it: longest": [_ms(row, "finished", "max") for row in rows],
+        "cores busy: server; people": [
+            f"{row['cores']['server']:.2f}; {row['cores']['people']:.2f}" for row in rows
+        ],
+        "memory of the server": [
+            "; ".join(f"{mb:,} MB {when}" for when, mb in row["memory_mb"].items()) for row in rows
+        ],
+    }
+    head = ["a meeting", *(f"{row['people']} people" for row in rows)]
+    return (
+        f"{_measured(results)}\n\n{_table(head, ([name, *line] for name, line in lines.items()))}"
+    )
+
+
+def _ms(row: Row, what: str, which: str) -> str:
+    return _seconds(row[what][which] / 1000)
+
+
+def session_tables(results: dict[str, Any]) -> str:
+    """Return what sessions leave behind in memory."""
+    lines = [
+        ["at rest, nothing asked yet", f"{results['rest_mb']:.0f} MB"],
+        [f"after {results['warm_up']:,} sessions", f"{results['before_mb']:.0f} MB"],
+        [
+            f"after {results['count']:,} more",
+            f"{results['after_mb']:.0f} MB ({results['growth']:+.1%})",
+        ],
+        [f"each of {results['opened']:,} open at once", f"{results['open_mb']:.1f} MB"],
+        ["errors", f"{results['errors']:,}"],
+    ]
+    return f"{_measured(results)}\n\n{_table(['memory of the server', 'measured'], lines)}"
+
+
+def _measured(results: dict[str, Any]) -> str:
+    return (
+        f"Measured {results['date']} on {results['machine']}; processes that wanted a core at the end: "
+        f"{results['waiting']:.1f}."
+    )
+
+
+def repaint_tables(results: dict[str, Any]) -> str:
+    """Return how long a click takes until its figure is painted, with ratios, and a first visit."""
+    rows = results["rows"]
+    empty = next(row for row in rows if row["page"] == "empty rerun")
+    same = {
+        row["patients"]: row
+        for row in rows
+        if (row["program"], row["page"]) == ("ours", "Survival")
+    }
+    lines = [
+        [
+            row["program"],
+            row["page"],
+            f"{row['patients']:,}" if row["patients"] else "–",
+            f"{row['repainted']} of {row['clicks']}",
+            *(_ms_or_none(row[name]) for name in ("median_ms", "p95_ms")),
+            _times(row, empty),
+            _times(row, same.get(row["patients"])) if row["page"] == "Survival" else "–",
+        ]
+        for row in rows
+    ]
+    head = ["program", "page", "patients", "repainted", "median", "95th percentile",
+            "of an empty rerun", "of ours"]  # fmt: skip
+    first = [[name, _ms_or_none(ms)] for name, ms in results["first_ms"].items()]
+    tables = [_measured(results), _table(head, lines)]
+    if first:
+        tables.append(_table(["a new visitor, until the curves are painted", "median"], first))
+    return "\n\n".join(tables)
+
+
+def _ms_or_none(ms: float | None) -> str:
+    return "–" if ms is None else _seconds(ms / 1000)
+
+
+def _times(row: Row, other: Row | None) -> str:
+    if other is None or not (row["median_ms"] and other["median_ms"]):
+        return "–"
+    return f"×{row['median_ms'] / other['median_ms']:.2g}"
+
+
+def memory_tables(results: dict[str, Any]) -> str:
+    """Return what a server holds by number of patients, and how long its curves take."""
+    rows = results["rows"]
+    lines = {
+        "at rest": [f"{row['rest_mb']:,.0f} MB" for row in rows],
+        "with one session on the Survival page": [f"{row['one_mb']:,.0f} MB" for row in rows],
+        "each further session": [f"{row['session_mb']:,.1f} MB" for row in rows],
+        "largest while one clicks": [f"{row['peak_mb']:,.0f} MB" for row in rows],
+        "the first visitor of all, until the curves are painted": [
+            _seconds(row["first_ms"] / 1000) for row in rows
+        ],
+        "a click, until the curves are painted (median)": [
+            _seconds(row["click_ms"] / 1000) for row in rows
+        ],
+        "the same, of that of the smallest": [
+            f"×{row['click_ms'] / rows[0]['click_ms']:.2g}" for row in rows
+        ],
+    }
+    head = ["a server", *(f"{row['patients']:,} patients" for row in rows)]
+    return f"{_measured(results)}\n\n{_table(head, ([k, *line] for k, line in lines.items()))}"
+
+
+def engine_tables(results: dict[str, Any]) -> str:
+    """Return the seconds of each question by engine and number of patients, what came back, and memory."""
+    rows = results["rows"]
+    lines = {
+        question: [_seconds(row["answers"][question]["seconds"]) for row in rows]
+        for question in rows[0]["answers"]
+    }
+    lines["all answers, as they came"] = [
+        f"{sum(answer['bytes'] for answer in row['answers'].values()) / 1e6:,.2f} MB"
+        for row in rows
+    ]
+    lines["memory of the program before and after"] = [
+        f"{row['first_mb']:,.0f} → {row['memory_mb']:,.0f} MB" for row in rows
+    ]
+    head = ["a question", *(f"{row['engine']}, {row['patients']:,} patients" for row in rows)]
+    return f"{_measured(results)}\n\n{_table(head, ([k, *line] for k, line in lines.items()))}"
+
+
+def _block(tables: Callable[[dict[str, Any]], str], path: Path) -> str:
+    results = json.loads(path.read_text("utf-8"))
+    block = tables(results)
+    dated = "date" in results and not block.startswith("Measured")
+    return f"{_measured(results)}\n\n{block}" if dated else block
+
+
 def written(document: str) -> str:
     """Return the document with the tables of the results between its markers."""
     for name, path, tables in (
         ("speed", SPEED, speed_tables),
         ("simulations", SIMULATIONS, simulation_tables),
         ("import", IMPORT, import_tables),
+        ("load", LOAD, load_tables),
+        ("sessions", SESSIONS, session_tables),
+        ("repaint", REPAINT, repaint_tables),
+        ("memory", MEMORY, memory_tables),
+        ("engines", ENGINES, engine_tables),
     ):
         start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         if document.count(start) != 1 or document.count(end) != 1:
             raise ValueError(f"{DOCUMENT.name}: {start} and {end} must stand there once each.")
         before, rest = document.split(start)
         _, after = rest.split(end)
-        block = tables(json.loads(path.read_text("utf-8")))
+        there = path.exists()
+        block = _block(tables, path) if there else "Not measured yet."
         document = f"{before}{start}\n{block}\n{end}{after}"
     return document
 

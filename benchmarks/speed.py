@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cohort import write_cohort
+from benchmarks.load.server import circumstances
 from benchmarks.report import SPEED, speed_tables
 
 ROOT = Path(__file__).parents[1]
@@ -182,7 +183,7 @@ def working(name: str, folder: Path) -> Iterator[Worker]:
 
 def main() -> None:
     """Measure, write and print."""
-    results = measure()
+    results = measure() | circumstances()
     SPEED.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     print(speed_tables(results))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,19 @@ from lifelines.statistics import logrank_test
 from scipy.special import chdtrc
 
 from analytics.events import event_table
-from benchmarks import simulations, speed
-from benchmarks.report import DOCUMENT, simulation_tables, speed_tables, written
+from benchmarks import registry, repaint, simulations, speed
+from benchmarks.report import (
+    DOCUMENT,
+    memory_tables,
+    repaint_tables,
+    simulation_tables,
+    speed_tables,
+    written,
+)
+from data import queries
+from data.cohort import CohortFilter
+from data.store import Snapshot, find
+from tools.serving import CHROMIUM
 
 HERE = ("ours", "lifelines")
 
@@ -124,3 +138,102 @@ def test_the_tests_that_are_compared_are_the_programs_own() -> None:
     ]
     assert ours == pytest.approx(by_hand, abs=1e-8)
     assert ours == pytest.approx(chdtrc(1, peers), abs=1e-8)
+
+
+def test_a_registry_of_copies_is_the_registry_several_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "IMPORTED", 200)
+    registry.make_store(tmp_path / "one", 200)
+    registry.make_store(tmp_path / "three", 600)
+    one, three = (find(registry.STUDY, folder=tmp_path / name) for name in ("one", "three"))
+    assert three.rows["patients"] == 600
+    chosen = CohortFilter(ph_status=("negative",))
+    for endpoint, by in (("RFS", ("mrd_3_months",)), ("CIR_censored_at_allosct", ("allosct",))):
+        a, b = (
+            queries.counted(s, chosen, queries.dictionary(s), endpoint=endpoint, by=by)
+            for s in (one, three)
+        )
+        counts = ["n_event", "n_competing", "n_censored", queries.N]
+        a[counts] *= 3
+        pd.testing.assert_frame_equal(a, b)
+    rows = queries.subjects(three, chosen, queries.dictionary(three))
+    assert rows["patient_id"].is_unique
+    samples = queries.mrd_by_timepoint(three, chosen, queries.dictionary(three))
+    assert len(samples) == 3 * len(rows)
+    with pytest.raises(ValueError, match="whole millions"):
+        registry.make_store(tmp_path / "odd", 250)
+
+
+def test_every_click_of_the_walk_leaves_patients_and_another_number_of_them(
+    short2025: Snapshot,
+) -> None:
+    variables, chosen = queries.dictionary(short2025), frozenset[repaint.Level]()
+    sizes = [queries.size(short2025, CohortFilter(), variables)]
+    seen = set()
+    for level in repaint.walk(short2025, 30):
+        chosen ^= {level}
+        seen.add(chosen)
+        sizes.append(queries.size(short2025, repaint._cohort(chosen), variables))
+    assert min(sizes) >= repaint.FEWEST
+    assert all(a != b for a, b in pairwise(sizes))
+    assert len(seen) > 15
+
+
+_PAGE = """
+<body><div id="figure"><svg><path d="M0 0"/></svg></div><button>Go</button><p></p><script>
+document.querySelector('button').addEventListener('click', () => {
+  document.querySelector('p').textContent = 'at once';
+  setTimeout(() => document.querySelector('path').setAttribute('d', 'M1 1'), 150);
+});
+</script></body>
+"""
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None and os.environ.get("CI") != "true", reason="Chromium is not installed"
+)
+def test_a_click_lasts_until_the_figure_has_changed_and_no_other_part() -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_content(_PAGE)
+        page.evaluate(repaint.WATCH, ["#figure svg", 5_000])
+        page.get_by_role("button").click()
+        # The text changes at once; the figure never before its 150 ms have passed.
+        assert 150 <= page.evaluate("window.repainted") < 5_000
+        # Now nothing changes: the same path is drawn again.
+        page.evaluate(repaint.WATCH, ["#figure svg", 400])
+        page.get_by_role("button").click()
+        assert page.evaluate("window.repainted") is None
+        browser.close()
+
+
+def _row(program: str, page: str, ms: float | None) -> dict[str, Any]:
+    return {"program": program, "page": page, "patients": 161, "clicks": 3, "repainted": 3,
+            "median_ms": ms, "p95_ms": ms}  # fmt: skip
+
+
+_WHEN = {"date": "2026-01-01", "machine": "2 cores", "waiting": 0.1}
+
+
+def test_the_table_of_clicks_gives_ratios_to_ours_and_to_an_empty_rerun() -> None:
+    rows = [_row("Streamlit", "empty rerun", 50), _row("ours", "Survival", 200),
+            _row("Shiny", "Survival", 900), _row("ours", "Overview", None)]  # fmt: skip
+    table = repaint_tables({"rows": rows, "first_ms": {"ours": 1500.0}, **_WHEN})
+    assert "| Shiny | Survival | 161 | 3 of 3 | 900 ms | 900 ms | ×18 | ×4.5 |" in table
+    assert "| ours | Overview | 161 | 3 of 3 | – | – | – | – |" in table
+    assert "| ours | 1.5 s |" in table
+
+
+def test_the_table_of_memory_is_by_number_of_patients() -> None:
+    fields = ("rest_mb", "one_mb", "session_mb", "peak_mb", "first_ms")
+    rows = [
+        {"patients": n, "click_ms": ms, **dict.fromkeys(fields, 100.0)}
+        for n, ms in ((161, 200.0), (1_000_000, 400.0))
+    ]
+    table = memory_tables({"rows": rows, **_WHEN})
+    assert "| a server | 161 patients | 1,000,000 patients |" in table
+    assert "| ×1 | ×2 |" in table

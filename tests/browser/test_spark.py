@@ -1,0 +1,92 @@
+"""The pages on Apache Spark: the same numbers as on DuckDB, and a lost cluster is a sentence."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from data.engines import local, parquet, spark
+from data.store import find
+from tools.serving import serving
+
+SLOW = 180_000
+"""Milliseconds: a Spark starts, and every first question is compiled."""
+SURVIVAL = "survival?study=short2025&by=risk_group"
+
+
+@pytest.fixture(scope="module")
+def published(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not (shutil.which("java") and importlib.util.find_spec("pyspark")):
+        reason = (
+            "Java or requirements-spark.txt is not installed: the journey on Spark was not run."
+        )
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("published")
+    parquet.publish(find("short2025", folder=store), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def beside(published: Path) -> Iterator[str]:
+    """Serve one cohort with a Spark that starts with the first question."""
+    with serving(store=Path(f"{spark.LOCAL}{published}")) as url:
+        yield url
+
+
+@pytest.fixture
+def elsewhere(published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serve it from a Spark that somebody else keeps."""
+    address, _, token = local.running().partition("/;token=")
+    monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", token)
+    monkeypatch.setenv("COHORT_STORE", f"{address.replace('sc://', spark.CLUSTER)}/{published}")
+    with serving() as url:
+        yield url
+    local.stop()
+
+
+def tables(page: Page, url: str, *, spark: bool) -> list[str]:
+    """The texts of a page's tables, once all of it stands."""
+    page.goto(url)
+    expect(page.get_by_text("· snapshot ").last).to_be_visible(timeout=SLOW)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)
+    expect(page.get_by_text("computed by Apache Spark")).to_have_count(int(spark))
+    return page.get_by_role("table").all_inner_texts()
+
+
+@pytest.mark.parametrize("path", [SURVIVAL, "mrd?study=short2025&by=risk_group"])
+def test_the_pages_say_the_same(beside: str, server: str, page: Page, path: str) -> None:
+    there = tables(page, f"{beside}/{path}", spark=True)
+    assert there
+    assert there == tables(page, f"{server}/{path}", spark=False)
+
+
+def test_a_study_is_not_changed_from_here(beside: str, page: Page) -> None:
+    page.goto(f"{beside}/cohorts")
+    expect(page.get_by_text("changed where the data are")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("161 patients")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("button", name="Delete")).to_have_count(0)
+
+
+def test_a_lost_cluster_is_a_sentence_and_the_last_view_stays(elsewhere: str, page: Page) -> None:
+    before = tables(page, f"{elsewhere}/{SURVIVAL}", spark=True)
+    running = local._running
+    assert running is not None
+    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
+    for child in children.read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    page.get_by_role("button", name="High 59").click()
+    expect(page.get_by_text("Apache Spark does not answer")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    page.get_by_role("button", name="Back to the last view").click()
+    expect(page.get_by_text("computed by Apache Spark")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("does not answer")).to_have_count(0)
+    assert page.get_by_role("table").all_inner_texts() == before
