@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
+import pyarrow as pa
 import streamlit as st
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
@@ -89,7 +90,7 @@ def drawn(page: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
     draw = st.vega_lite_chart
 
     def noted(spec: dict[str, Any], **options: Any) -> Any:
-        calls.append({"key": None, "alt": "", **options, "spec": spec})
+        calls.append({"key": None, "alt": "", **options, "spec": _read(spec)})
         return draw(spec, **options)
 
     test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
@@ -111,6 +112,15 @@ def drawn(page: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
     if test.exception or not calls:
         raise RuntimeError(f"{page} with {dict(query)} draws nothing: {test.exception}")
     return calls
+
+
+def _read(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a chart with the rows that it is sent with."""
+    rows = {
+        name: pa.ipc.open_stream(sent).read_all().to_pylist() if isinstance(sent, bytes) else sent
+        for name, sent in spec.get("datasets", {}).items()
+    }
+    return {**spec, "datasets": rows}
 
 
 def sheet(pictures: Sequence[tuple[str, bytes]], columns: int) -> Image.Image:
