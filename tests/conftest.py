@@ -1,9 +1,11 @@
-"""A store with the embedded cohorts, built once for all tests, by the importer itself."""
+"""What all tests share: a store with the embedded cohorts, built by the importer itself, and a Chromium."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -12,6 +14,10 @@ from data.importing.publish import import_folder
 from data.queries import dictionary
 from data.store import Snapshot
 from data.variables import Dictionary
+from tools.serving import CHROMIUM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True)
 settings.load_profile("quick")
@@ -45,3 +51,17 @@ def chiaretti2004(store: Path) -> Snapshot:
 @pytest.fixture(scope="session")
 def variables(short2025: Snapshot) -> Dictionary:
     return dictionary(short2025)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    # One of a process: Playwright does not start a second time beside itself.
+    if CHROMIUM is None:
+        reason = "Chromium is not installed: this browser journey was not run."
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test
+from playwright.sync_api import Browser
 from scipy.special import chdtrc
 
 from analytics.events import event_table
@@ -27,7 +27,6 @@ from benchmarks.report import (
 from data import queries
 from data.cohort import CohortFilter
 from data.store import Snapshot, find
-from tools.serving import CHROMIUM
 
 HERE = ("ours", "lifelines")
 
@@ -190,25 +189,18 @@ document.querySelector('button').addEventListener('click', () => {
 """
 
 
-@pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true", reason="Chromium is not installed"
-)
-def test_a_click_lasts_until_the_figure_has_changed_and_no_other_part() -> None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_content(_PAGE)
-        page.evaluate(repaint.WATCH, ["#figure svg", 5_000])
-        page.get_by_role("button").click()
-        # The text changes at once; the figure never before its 150 ms have passed.
-        assert 150 <= page.evaluate("window.repainted") < 5_000
-        # Now nothing changes: the same path is drawn again.
-        page.evaluate(repaint.WATCH, ["#figure svg", 400])
-        page.get_by_role("button").click()
-        assert page.evaluate("window.repainted") is None
-        browser.close()
+def test_a_click_lasts_until_the_figure_has_changed_and_no_other_part(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content(_PAGE)
+    page.evaluate(repaint.WATCH, ["#figure svg", 5_000])
+    page.get_by_role("button").click()
+    # The text changes at once; the figure never before its 150 ms have passed.
+    assert 150 <= page.evaluate("window.repainted") < 5_000
+    # Now nothing changes: the same path is drawn again.
+    page.evaluate(repaint.WATCH, ["#figure svg", 400])
+    page.get_by_role("button").click()
+    assert page.evaluate("window.repainted") is None
+    page.close()
 
 
 def _row(program: str, page: str, ms: float | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from benchmarks.load import meeting
 from benchmarks.load.client import Session
+from tests.finished import finished
 from tools.serving import serving
 
 
@@ -48,7 +48,7 @@ async def journey(url: str) -> None:
 
 def test_the_client_clicks_as_a_browser_does(store: Path) -> None:
     with serving(store=store) as url:
-        asyncio.run(journey(url))
+        finished(journey(url))
 
 
 def test_a_server_that_goes_away_is_an_error(store: Path) -> None:
@@ -58,5 +58,5 @@ def test_a_server_that_goes_away_is_an_error(store: Path) -> None:
             await session.open("", "study=short2025")
         return (await session.toggle("Risk group", "High")).errors
 
-    (error,) = asyncio.run(left_alone())
+    (error,) = finished(left_alone())
     assert error in ("ConnectionClosedError", "ConnectionClosedOK", "the socket was closed")

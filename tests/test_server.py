@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from pages.elements import preload
+from tests.finished import finished
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ def answered(response: Response) -> dict[str, str]:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
-    asyncio.run(app(scope, receive, send))
+    finished(app(scope, receive, send))
     return {name.decode(): value.decode() for name, value in sent[0]["headers"]}  # type: ignore[attr-defined]
 
 

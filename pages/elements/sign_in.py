@@ -195,7 +195,7 @@ def _seconds(value: object) -> float:
 
 def present() -> Person | None:
     """Return who is at this page or downloads from it, None where nobody is signed in."""
-    person = _acting.get() or person_of(st.user.to_dict())
+    person = _acting.get() or (person_of(st.user.to_dict()) if setup().asked else LOCAL)
     return None if person is None or person.ended else person
 
 

@@ -59,6 +59,7 @@ def tables(page: Page, url: str, *, spark: bool) -> list[str]:
     expect(page.get_by_text("· snapshot ").last).to_be_visible(timeout=SLOW)
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)
     expect(page.get_by_text("computed by Apache Spark")).to_have_count(int(spark))
+    expect(page.get_by_role("table").first).to_be_visible()
     return page.get_by_role("table").all_inner_texts()
 
 

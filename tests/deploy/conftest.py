@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import browser as browser
 from tools.serving import ROOT, free_port, start, wait_for
 
 TEMPLATE = ROOT / "deploy" / "nginx.conf.template"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import http.client
 import re
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -302,7 +303,12 @@ def test_a_page_of_another_site_uploads_nothing(closed: Server, local: Server) -
 
 def test_an_upload_has_a_length_and_a_limit(local: Server) -> None:
     url = f"{local.url}/_stcore/upload_file/session/file"
-    assert ask(url, method="PUT", data=iter([b"x"])).status == 411  # type: ignore[arg-type]
+    unending = http.client.HTTPConnection(urlsplit(local.url).netloc, timeout=20)
+    unending.putrequest("PUT", urlsplit(url).path)
+    unending.putheader("Transfer-Encoding", "chunked")
+    unending.endheaders()
+    assert unending.getresponse().status == 411
+    unending.close()
     too_much = str(301 * 1024 * 1024)
     assert ask(url, method="PUT", data=b"x", Content_Length=too_much).status == 413
 

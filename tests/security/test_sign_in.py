@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from data import audit
-from tests.browser.conftest import browser as browser
 from tests.security.conftest import CANARY, STUDY, Server, served
 from tests.security.outsider import PEOPLE, USER, ask, secrets, tab
 from tools.serving import free_port
