@@ -6,10 +6,8 @@ ADaM has a date. Importing the three files again gives the numbers of the study 
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ import pyreadstat
 from data import queries
 from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS
+from data.exporting.package import zipped
 from data.exporting.table import as_csv, as_parquet
 from data.store import Snapshot, query, sql_text
 from data.variables import Dictionary
@@ -30,7 +29,6 @@ NAME, LABEL, TEXT = 8, 40, 200
 
 _LONGEST = 32_767  # bytes of a text in a version 8 transport file
 _WRITTEN_AT = b"01JAN26:00:00:00"
-_NO_CLOCK = (2026, 1, 1, 0, 0, 0)
 
 
 class RowsWithheld(ValueError):
@@ -385,11 +383,7 @@ def archive(snapshot: Snapshot, cohort: CohortFilter | None = None) -> bytes:
         except NotTransportable as refused:
             left_out.append(f"{name.lower()}.xpt is not here. {refused}")
     files["README.txt"] = _readme(snapshot, cohort, sets, left_out).encode("utf-8")
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as folder:
-        for name in sorted(files):
-            folder.writestr(zipfile.ZipInfo(name, _NO_CLOCK), files[name], zipfile.ZIP_DEFLATED)
-    return written.getvalue()
+    return zipped(dict(sorted(files.items())))
 
 
 def _readme(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import io
 import math
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
-from openpyxl.writer.excel import ExcelWriter
 
 from data.exporting.adam import ADAM, as_xpt
+from data.exporting.package import MADE, workbook_bytes
 from data.exporting.table import defused
 from data.importing.mapping import TARGETS
 from data.importing.tables import REQUIRED_COLUMNS, TABLES, Column
@@ -36,7 +35,6 @@ EXAMPLE = Path(__file__).parents[1] / "importing" / "examples"
 ONE_SHEET = "one sheet for all"
 INSTRUCTIONS, DICTIONARY = "Instructions", "Dictionary"
 
-_WRITTEN = datetime.datetime(2026, 1, 1)
 _LINES = (
     "Fill in the four sheets patients, mrd_assessments, treatments and outcomes, or ‘one sheet for all’.",
     "One row is a patient in patients and outcomes, a sample in mrd_assessments, a course in treatments.",
@@ -80,7 +78,7 @@ def workbook() -> bytes:
         comments and stay in view; levels can be chosen from a list; numbers out of their bounds are
         refused by the spreadsheet. Always the same bytes.
     """
-    return _written(_template())
+    return workbook_bytes(_template())
 
 
 def filled() -> bytes:
@@ -98,7 +96,7 @@ def filled() -> bytes:
             for row, value in enumerate(frame[column], start=2):
                 if value != "":
                     sheet.cell(row, columns[column], _plain(TABLES[name].get(column), value))
-    return _written(book)
+    return workbook_bytes(book)
 
 
 def _said(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -118,7 +116,7 @@ def _template() -> Workbook:
     book = Workbook()
     book.remove(book.active)
     book.properties.creator = "cohort templates"
-    book.properties.created = book.properties.modified = _WRITTEN
+    book.properties.created = book.properties.modified = MADE
     _instructions(book.create_sheet(INSTRUCTIONS))
     for name, columns in TABLES.items():
         _table(book.create_sheet(name), columns)
@@ -222,26 +220,6 @@ def _write(sheet: Worksheet, row: int, column: int, text: str, *, bold: bool = F
     cell = sheet.cell(row, column, defused(text))
     cell.font = Font(bold=bold)
     return cell
-
-
-def _written(book: Workbook) -> bytes:
-    """Return a workbook as bytes without a clock in them."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        # Not `book.save`, which writes the time.
-        ExcelWriter(book, archive).write_data()
-    with zipfile.ZipFile(made) as archive:
-        return zipped({name: archive.read(name) for name in archive.namelist()})
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Return files as one ZIP, always the same bytes for the same files."""
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            stamped = zipfile.ZipInfo(name, _WRITTEN.timetuple()[:6])
-            archive.writestr(stamped, content, zipfile.ZIP_DEFLATED)
-    return written.getvalue()
 
 
 def examples() -> dict[str, bytes]:

@@ -14,6 +14,7 @@ import streamlit as st
 from data import audit
 from data.endpoints import ENDPOINTS
 from data.exporting import templates
+from data.exporting.package import zipped
 from data.exporting.table import as_csv, as_xlsx, defused
 from data.importing import jobs, privacy, recognise
 from data.importing.disk import StoreBusy
@@ -97,7 +98,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def _examples() -> Mapping[str, tuple[str, bytes]]:
     """Return name and content of every example, by its label."""
     every = templates.examples()
-    whole = {"All of them (ZIP)": ("examples.zip", templates.zipped(every))}
+    whole = {"All of them (ZIP)": ("examples.zip", zipped(every))}
     return whole | {label: (PurePath(label).name, content) for label, content in every.items()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 
 import pandas as pd
@@ -27,6 +26,7 @@ from pages.elements.charts.survival import Group
 from pages.elements.charts.theme import ALL, styles
 from pages.elements.charts.wire import packed
 from pages.elements.frame import Cohort
+from pages.elements.remembered import remembered
 
 _NOBODY = "none"
 DENOMINATORS = {
@@ -152,7 +152,7 @@ def chart(view: MrdView, result: Negativity) -> dict[str, Any] | None:
     return rates_chart(rates, drawn, p_values=tests, denominator=share)
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def _packed(view: MrdView, result: Negativity) -> dict[str, Any] | None:
     spec = chart(view, result)
     return spec and packed(spec)

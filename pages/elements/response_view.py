@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -29,6 +28,7 @@ from pages.elements.charts.flows import FLOW, NODE, alluvial_chart
 from pages.elements.charts.kinetics import kinetics_chart
 from pages.elements.charts.wire import packed
 from pages.elements.frame import Cohort
+from pages.elements.remembered import remembered
 
 
 def flows_chart(result: Negativity) -> dict[str, Any] | None:
@@ -39,7 +39,7 @@ def flows_chart(result: Negativity) -> dict[str, Any] | None:
     return alluvial_chart(result.flows, result.totals, timepoints=timepoints)
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def _packed_flows(result: Negativity) -> dict[str, Any] | None:
     spec = flows_chart(result)
     return spec and packed(spec)
@@ -210,7 +210,7 @@ class Levels:
         return kinetics_chart(self.drawn, lod=self.lod, origin=origin)
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def levels(result: Negativity) -> Levels | None:
     """Return the levels over time; None where no sample has one, or single patients are not shown."""
     if result.samples is None:
@@ -230,7 +230,7 @@ def levels(result: Negativity) -> Levels | None:
     return None if drawn.empty else Levels(drawn, samples["lod_fraction"].dropna(), without)
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def _packed_levels(found: Levels, origin: str) -> dict[str, Any]:
     return packed(found.chart(origin))
 

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -28,6 +27,7 @@ from pages.elements.charts.survival import WHOLE, ZOOM, Group, survival_chart
 from pages.elements.charts.theme import ALL
 from pages.elements.charts.wire import packed
 from pages.elements.frame import Cohort
+from pages.elements.remembered import remembered
 
 _HORIZONS = {str(m): f"{m} months" for m in (12, 24, 36, 48, 60, 84, 120)}
 _SIZES = {"XS": 230, "S": 296, "M": 400, "L": 520}
@@ -421,7 +421,7 @@ def chart(view: SurvivalView, result: Survival | Incidence) -> dict[str, Any]:
     )
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def _packed(view: SurvivalView, result: Survival | Incidence) -> dict[str, Any]:
     return packed(chart(view, result))
 
@@ -483,7 +483,7 @@ def notes(result: Survival | Incidence) -> list[str]:
     return notes
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
     """Return what the figure says: the rate of each group at the milestone, and the test."""
     name = tables.main_milestone(view.horizon_days)
@@ -502,7 +502,7 @@ def in_a_sentence(view: SurvivalView, result: Survival | Incidence) -> str:
     return f"{quantity(view, result)} at {when} {', '.join(parts)}{ends}"
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def whole_table(view: SurvivalView, result: Survival | Incidence) -> pd.DataFrame:
     """Return every number of each group: one or two of them as columns, more as rows."""
     made = tables.survival_columns if len(result.levels) <= 2 else tables.survival_rows

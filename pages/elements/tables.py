@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -28,6 +27,7 @@ from pages.elements.answers.survival import (
 )
 from pages.elements.answers.who import Characteristics
 from pages.elements.charts.theme import Style, crossed, markdown_mark, styles
+from pages.elements.remembered import remembered
 
 MILESTONES: Mapping[str, int] = {"1-year": 365, "2-year": 730, "3-year": 1095, "5-year": 1826}
 """Milestones by name, in days: whole days, floor(365.25 years)."""
@@ -177,7 +177,7 @@ def _milestone(result: Answer, at: Mapping[Hashable, Any], last: float, unit: st
     return f"**{wording.percent(rate)}** {limits}"
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def comparison(
     result: Survival | Incidence, horizon_days: int, unit: str = "months"
 ) -> tuple[str, ...]:
@@ -240,7 +240,7 @@ def difference_cells(result: Survival, asked: Mapping[str, int]) -> list[list[st
     return rows
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def difference_rows(result: Survival, short: str, horizon_days: int) -> pd.DataFrame:
     """Return the difference of two groups at every milestone, with P."""
     first, second = result.levels

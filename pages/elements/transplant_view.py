@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -24,6 +23,7 @@ from pages.elements.charts.theme import Group, markdown_mark, style_of
 from pages.elements.charts.transplant import Span, card_curves, incidence_curves, ratio_axis
 from pages.elements.charts.wire import packed
 from pages.elements.frame import Cohort
+from pages.elements.remembered import remembered
 from pages.elements.survival_view import landmarks
 
 _OFFERED = ("RFS", "OS")
@@ -305,7 +305,7 @@ class Card:
     km: KaplanMeier | None = None
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def card(view: TransplantView, result: Transplant, key: str) -> Card | None:
     """Return the figure of an analysis: naive, landmark, simon_makuch or ratios; None if it has none."""
     drawn = {"naive": _naive_card, "landmark": _landmark_card, "simon_makuch": _simon_makuch_card}
@@ -365,7 +365,7 @@ def _ratios(result: Transplant) -> tuple[dict[str, Any], str]:
     return ratio_axis(rows), f"Hazard ratios of alloSCT against none. {said}"
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def _packed(view: TransplantView, result: Transplant, key: str) -> dict[str, Any]:
     made = card(view, result, key)
     assert made is not None
@@ -463,7 +463,7 @@ def _figure(spec: dict[str, object], key: str, alt: str) -> None:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=200)
+@remembered(200)
 def numbers_table(view: TransplantView, result: Transplant) -> pd.DataFrame:
     """Return patients, events, rates, ratio and P of the four analyses as one table."""
     name, day = view.milestone

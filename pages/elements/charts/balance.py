@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, Rows, chart_config, wrap
+from pages.elements.remembered import remembered
 
 _ROW, _LINE = 24, 13
 _WIDTH = 26  # characters a line of a label
@@ -64,7 +64,7 @@ def love_plot(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**_template(_Shape(height, end, left)), "datasets": datasets}
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     figure = alt.layer(*_layers(shape), *_key(), height=shape.height)
     figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -12,6 +11,7 @@ import altair as alt
 from analytics.suppression import Hidden
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, Rows, Style, chart_config, wrap
+from pages.elements.remembered import remembered
 
 _LABEL_WIDTH = 38  # characters a line; half a page at 1280 then leaves a third to the bars
 
@@ -51,7 +51,7 @@ def bar_list(rows: Sequence[Mapping[str, Any]], *, total: int) -> dict[str, Any]
     return {**template, "datasets": {"bars": bars}}
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(slots: tuple[str, ...], total: int, height: int, extent: int) -> dict[str, Any]:
     styles = tuple(Style(slot, "square", (1, 0)) for slot in slots)
     bars = alt.Chart(alt.NamedData(name="bars"))

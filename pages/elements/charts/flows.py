@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -13,6 +12,7 @@ import pandas as pd
 from pages.elements.charts import scales
 from pages.elements.charts.placement import push_apart
 from pages.elements.charts.theme import INK, Rows, chart_config, style_of
+from pages.elements.remembered import remembered
 
 _STATUSES = ("negative", "below LOD", "positive", "indeterminate", "not assessed")
 _STYLES = tuple(style_of("mrd_status", status) for status in _STATUSES)
@@ -163,7 +163,7 @@ def _named(status: str) -> str:
     return status[:1].upper() + status[1:]
 
 
-@lru_cache(maxsize=16)
+@remembered(16)
 def _template(n_timepoints: int, height: int) -> dict[str, Any]:
     right = max(n_timepoints - 1, 0) + _NODE
     scale = alt.Scale(domain=[0, right], nice=False, zero=False)

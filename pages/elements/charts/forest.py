@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 
 from pages.elements.charts import listing, scales
 from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, wrap
+from pages.elements.remembered import remembered
 
 _SHAPES = {"red": "diamond", "violet": "diamond", "orange": "triangle-up", "gray": "cross"}
 """Marks of the slots as MRD status and risk group have them; the others are circles."""
@@ -196,7 +196,7 @@ def _data(lines: Sequence[_Line], styles: Sequence[Style]) -> dict[str, Rows]:
     return data
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     layers = [*_mark_layers(shape), *_text_layers(shape), *_head_layers(shape), _hover(shape)]
     figure = alt.layer(*layers, height=shape.height)

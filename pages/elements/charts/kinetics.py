@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -13,6 +12,7 @@ import pandas as pd
 
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, style_of
+from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH
 
 _DYNAMICS = ("early responder", "late responder", "non-responder", "unknown")
@@ -156,7 +156,7 @@ def _y_axis(shape: _Shape) -> alt.Axis:
     )
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     axis_x, axis_y = _x_axis(shape), _y_axis(shape)
     wide = alt.Scale(domain=[-0.02, max(len(shape.styles), 1) - _GAP], nice=False, zero=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -14,6 +13,7 @@ import pandas as pd
 from analytics.suppression import Hidden
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, PHONE, Group, Rows, Style, chart_config, wrap
+from pages.elements.remembered import remembered
 from pages.elements.wording import percent
 
 _HEAD = 40  # pixels above the rows, for the names of the groups
@@ -75,7 +75,7 @@ def missing_chart(
     return {**_template(shape), "datasets": {"bars": bars, "heads": heads, "names": names}}
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     y = alt.Y(
         "y:Q",

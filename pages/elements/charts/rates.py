@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -13,6 +12,7 @@ import pandas as pd
 
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, Group, Rows, Style, chart_config, wrap
+from pages.elements.remembered import remembered
 from pages.elements.wording import percent, rate_with_interval
 
 _COUNTS = ("timepoint", "negative", "evaluable", "rate", "low", "high")
@@ -133,7 +133,7 @@ def _dot(
     }
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     figure = alt.vconcat(_panels(shape), _table(shape), spacing=4)
     figure = figure.resolve_scale(x="shared", color="shared")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +12,7 @@ import altair as alt
 from pages.elements.charts import scales
 from pages.elements.charts.placement import Box
 from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, styles
+from pages.elements.remembered import remembered
 
 _HEIGHT = 420
 _TOP = 106.0  # percent: a bubble at 100 stays inside
@@ -141,7 +141,7 @@ def _meet(a: Box, b: Box) -> bool:
     return a.left < b.right and b.left < a.right and a.bottom < b.top and b.bottom < a.top
 
 
-@lru_cache(maxsize=16)
+@remembered(16)
 def _template(looks: tuple[Style, ...], low: int, largest: int) -> dict[str, Any]:
     dots, color, mark = (
         alt.Chart(alt.NamedData(name="dots")),

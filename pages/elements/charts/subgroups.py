@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -13,6 +12,7 @@ import numpy as np
 
 from pages.elements.charts import listing
 from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, wrap
+from pages.elements.remembered import remembered
 
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _ROW = 21  # pixels
@@ -201,7 +201,7 @@ def _draw(
         data["clipped"].append({"y": y, "value": high, "end": "right"})
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     layers = [*_mark_layers(shape), *_text_layers(shape), *_head_layers(shape), _hover(shape)]
     figure = alt.layer(*layers, height=shape.height)

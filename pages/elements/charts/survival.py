@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from typing import Any, Protocol
 
@@ -27,6 +26,7 @@ from pages.elements.charts.theme import (
     key_title,
     wrap,
 )
+from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH, UNITS, rate_with_interval
 
 __all__ = ["Group", "axis_ticks", "survival_chart"]
@@ -528,7 +528,7 @@ def _hover(reads: Sequence[_Read], axis: _Axis, start: int) -> Rows:
     return rows
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def _template(shape: _Shape) -> dict[str, Any]:
     """Build the specification without data, which costs a hundred times the binding."""
     with alt.data_transformers.enable("default", consolidate_datasets=False):

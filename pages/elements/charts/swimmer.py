@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, style_of
+from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH
 
 LANE = 8.5
@@ -129,7 +129,7 @@ def _columns(horizon: int) -> list[int]:
     return list(range(0, horizon + 1, step))
 
 
-@lru_cache(maxsize=16)
+@remembered(16)
 def _template(horizon: int, low: int, height: int, title: str) -> dict[str, Any]:
     axis = alt.Axis(
         values=_columns(horizon), title=title, grid=True, tickSize=4, labelFlush=False, format="d",

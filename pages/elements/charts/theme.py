@@ -6,10 +6,11 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+from pages.elements.remembered import remembered
 
 T = TypeVar("T")
 Colours = Literal["print", "greyscale"]
@@ -256,7 +257,7 @@ def markdown_mark(style: Style) -> str:
     return glyph if style.slot == "ink" else f":{style.slot}[{glyph}]"
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def palette(colours: Colours = "print") -> Mapping[str, str]:
     """Return the hex colour of each palette name, for what leaves the screen.
 

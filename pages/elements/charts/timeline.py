@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -13,6 +12,7 @@ import pandas as pd
 
 from pages.elements.charts import scales
 from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, style_of
+from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH, fraction, months
 
 _LEVELS = 150  # pixels of the panel of MRD levels
@@ -198,7 +198,7 @@ def _day(day: float) -> str:
     return f"day {day:.0f} ({months(day, 1)} mo)".replace("-", "−")
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def _template(shape: _Shape) -> dict[str, Any]:
     ticks = list(range(0, math.floor(shape.last) + 1, shape.step))
     x = alt.X(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -15,6 +14,7 @@ from analytics.suppression import Hidden
 from pages.elements.charts import scales
 from pages.elements.charts.placement import beside_dots
 from pages.elements.charts.theme import INK, Group, Rows, Style, chart_config
+from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH, rate_with_interval
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def _ends(
     ]
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _template(
     styles: tuple[Style, ...],
     labels: tuple[str, ...],
@@ -352,7 +352,7 @@ def _hover(labels: tuple[str, ...], x: alt.X) -> alt.Chart:
     return rule.add_params(near)
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _ratio_template(n: int, domain: tuple[float, float]) -> dict[str, Any]:
     scale = alt.Scale(type="log", domain=list(domain), nice=False)
     axis = alt.Axis(

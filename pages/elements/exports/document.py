@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import html
 import io
 import re
-import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from data.exporting.package import MADE, without_clock
 from data.exporting.table import defused
-from data.exporting.templates import zipped
 from pages.elements.exports.exhibit import Exhibit
 
 if TYPE_CHECKING:
     from docx.document import Document
 
 AUTHOR = "MRD Cohort Explorer"
-_MADE = datetime.datetime(2020, 1, 1)
 _DIRECTIVE = re.compile(r"(?<!\\):[a-z-]+\[((?:\\.|[^\[\]\\])*)\]", re.DOTALL)
 _MARKDOWN = re.compile(r"\\([\\`*_{}\[\]()#+\-=.!~:$<>|&])|(&#?\w+;)|(<br>|  \n)|\*\*|\u2060")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -121,7 +118,7 @@ def started(title: str) -> Document:
     properties = document.core_properties
     properties.author = properties.last_modified_by = AUTHOR
     properties.title, properties.comments = writable(title)[:255], ""
-    properties.created = properties.modified = _MADE
+    properties.created = properties.modified = MADE
     return document
 
 
@@ -129,8 +126,7 @@ def finished(document: Document) -> bytes:
     """Return a document as bytes without a clock in them."""
     written = io.BytesIO()
     document.save(written)
-    with zipfile.ZipFile(written) as archive:
-        return zipped({name: archive.read(name) for name in archive.namelist()})
+    return without_clock(written)
 
 
 def add_exhibit(document: Document, exhibit: Exhibit, picture: bytes | None = None) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from data.exporting.templates import zipped
+from data.exporting.package import MADE, without_clock
 from pages.elements.charts.placement import push_apart
 from pages.elements.charts.theme import MARK, palette
 from pages.elements.exports import document
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from pptx.presentation import Presentation
     from pptx.slide import Slide as PptxSlide
 
-_MADE = datetime.datetime(2020, 1, 1)
 # On every machine, or with a twin of the same widths there.
 _FONT = "Arial"
 _INK, _SOFT, _RULE = "1B2430", "55606C", "B6BEC7"
@@ -75,11 +72,10 @@ def deck(slides: Sequence[Slide]) -> bytes:
     properties.author = properties.last_modified_by = AUTHOR
     properties.title = writable(slides[0].title)[:255] if slides else ""
     properties.comments = ""
-    properties.created = properties.modified = _MADE
+    properties.created = properties.modified = MADE
     written = io.BytesIO()
     shown.save(written)
-    with zipfile.ZipFile(written) as archive:
-        return zipped({name: archive.read(name) for name in archive.namelist()})
+    return without_clock(written)
 
 
 def _add(shown: Presentation, slide: Slide) -> None:
@@ -355,13 +351,11 @@ def _plain_workbook(data: Any) -> bytes:
         def _open_worksheet(self, file: io.BytesIO) -> Iterator[tuple[Any, Any]]:
             texts = {"strings_to_formulas": False, "strings_to_urls": False}
             book = Workbook(file, {"in_memory": True, **texts})
-            book.set_properties({"author": AUTHOR, "created": _MADE})
+            book.set_properties({"author": AUTHOR, "created": MADE})
             yield book, book.add_worksheet()
             book.close()
 
-    blob: bytes = Plain(data).xlsx_blob
-    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
-        return zipped({name: archive.read(name) for name in archive.namelist()})
+    return without_clock(io.BytesIO(Plain(data).xlsx_blob))
 
 
 def _colour(series: Series) -> str:

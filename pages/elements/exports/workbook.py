@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
-import io
 import math
 import numbers
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from data.exporting.package import MADE, workbook_bytes
 from data.exporting.table import defused
-from data.exporting.templates import zipped
 from data.variables import Dictionary
 from pages.elements.exports.document import AUTHOR, writable
 from pages.elements.exports.exhibit import Provenance
@@ -22,7 +19,6 @@ from pages.elements.exports.exhibit import Provenance
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
-_MADE = datetime.datetime(2020, 1, 1)
 _NOT_IN_A_NAME = re.compile(r"[\[\]:*?/\\']")
 _WIDEST = 48
 _RATES = frozenset({"Rate", "Survival", "Incidence"})
@@ -65,8 +61,8 @@ def as_xlsx(
         sheet = book.create_sheet(_sheet_name("Dictionary", taken))
         _sheet(sheet, pd.DataFrame(rows, columns=columns))
     book.properties.creator = book.properties.lastModifiedBy = AUTHOR
-    book.properties.created = book.properties.modified = _MADE
-    return _written(book)
+    book.properties.created = book.properties.modified = MADE
+    return workbook_bytes(book)
 
 
 def dictionary_rows(
@@ -82,17 +78,6 @@ def dictionary_rows(
         elif column.endswith("_day") or column.endswith("_days"):
             rows.append((column, "Day from the patient’s day 0", "days", ""))
     return rows
-
-
-def _written(book: Any) -> bytes:
-    from openpyxl.writer.excel import ExcelWriter
-
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        # Not `book.save`, which writes the time.
-        ExcelWriter(book, archive).write_data()
-    with zipfile.ZipFile(made) as archive:
-        return zipped({name: archive.read(name) for name in archive.namelist()})
 
 
 def provenance_table(source: Provenance) -> pd.DataFrame:

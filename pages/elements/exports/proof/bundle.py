@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 import analytics
+from data.exporting.package import zipped
 from data.exporting.table import defused
 from pages.elements.exports.exhibit import Exhibit, Proof
 from pages.elements.exports.proof.parts import NOT_RECOMPUTED
 
 _HERE = Path(__file__).parent
-_DATE = (2000, 1, 1, 0, 0, 0)
 _PINNED = ("numpy", "pandas", "scipy")
 
 
@@ -38,13 +36,7 @@ def bundle(exhibits: Sequence[Exhibit]) -> bytes:
         check.R, README.txt and provenance.txt. The same exhibits give the same bytes.
     """
     files = {**_programs(), **_numbers(exhibits), "provenance.txt": _provenance(exhibits)}
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _DATE)
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, files[name])
-    return written.getvalue()
+    return zipped(dict(sorted(files.items())))
 
 
 def _programs() -> dict[str, bytes]:
