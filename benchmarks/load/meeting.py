@@ -92,8 +92,8 @@ async def _person(url: str, number: int, ends: float, every: float, noted: Noted
     await asyncio.sleep(draw.uniform(0, every))
     async with Session(url) as session:
         noted.answers.append(await session.open("", STUDY))
-        clicks = 0
-        while (begun := time.monotonic()) < ends:
+        clicks, begun = 0, time.monotonic()
+        while time.monotonic() < ends:
             action = _wandering(session, draw) if wanders else PRESENTED[clicks % len(PRESENTED)]
             try:
                 noted.answers.append(await action(session))
@@ -101,7 +101,8 @@ async def _person(url: str, number: int, ends: float, every: float, noted: Noted
                 noted.missing.append(str(missing))
                 await session.open("", STUDY)
             clicks += 1
-            await asyncio.sleep(max(0.0, begun + every - time.monotonic()))
+            # To the next beat of one's own: whoever had to wait would else click with all others who did.
+            await asyncio.sleep(every - (time.monotonic() - begun) % every)
 
 
 def _wandering(session: Session, draw: random.Random) -> Action:
