@@ -10,7 +10,8 @@ from typing import Any
 import altair as alt
 
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, Rows, chart_config, wrap
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, Rows, wrap
 from pages.elements.remembered import remembered
 
 _ROW, _LINE = 24, 13
@@ -66,14 +67,7 @@ def love_plot(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 @remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
-    figure = alt.layer(*_layers(shape), *_key(), height=shape.height)
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 12, "top": 4, "bottom": 0}
-    return {**figure.to_dict(), "config": chart_config()}
-
-
-def _on(name: str) -> alt.Chart:
-    return alt.Chart(alt.NamedData(name=name))
+    return figure(panel(*_layers(shape), *_key(), height=shape.height), right=12)
 
 
 def _x(shape: _Shape, field: str) -> alt.X:
@@ -97,47 +91,47 @@ def _layers(shape: _Shape) -> list[alt.Chart]:
         labels=False, ticks=False, domain=False, grid=False, title=None,
         minExtent=shape.left, maxExtent=shape.left,
     )  # fmt: skip
-    y, ink = alt.Y("y:Q", scale=scale, axis=axis), alt.value(INK)
-    dots = _on("dots")
+    y, ink = alt.Y("y:Q", scale=scale, axis=axis), alt.ColorValue(INK)
+    dots = on("dots")
     tooltip = [
         alt.Tooltip("label:N", title="Covariate"),
         alt.Tooltip("when:N", title="When"),
         alt.Tooltip("read:N", title="Standardised difference"),
     ]
     return [
-        _on("one")
+        on("one")
         .mark_rule(strokeDash=[3, 3], strokeWidth=1, opacity=0.75)
-        .encode(x=_x(shape, "x"), y=alt.value(0), y2=alt.value(shape.height), color=ink),
-        _on("links").mark_rule(strokeWidth=1, opacity=0.5).encode(
-            x=_x(shape, "value"), x2="to:Q", y=y, color=alt.value("gray")
+        .encode(x=_x(shape, "x"), y=alt.YValue(0), y2=alt.Y2Value(shape.height), color=ink),
+        on("links").mark_rule(strokeWidth=1, opacity=0.5).encode(
+            x=_x(shape, "value"), x2=alt.X2("to:Q"), y=y, color=alt.ColorValue("gray")
         ),
         dots.transform_filter("datum.when == 'before'")
         .mark_point(filled=False, size=70, opacity=1, strokeWidth=1.75, shape="circle")
-        .encode(x=_x(shape, "value"), y=y, color=alt.value("gray"), tooltip=tooltip),
+        .encode(x=_x(shape, "value"), y=y, color=alt.ColorValue("gray"), tooltip=tooltip),
         dots.transform_filter("datum.when == 'after'")
         .mark_point(filled=True, size=80, opacity=1, shape="diamond")
         .encode(x=_x(shape, "value"), y=y, color=ink, tooltip=tooltip),
-        _on("names")
+        on("names")
         .mark_text(
             text=alt.ExprRef("datum.text"), align="left", baseline="middle", lineBreak="\n",
             lineHeight=_LINE, dy=alt.ExprRef(f"-{_LINE / 2} * (length(split(datum.text, '\\n')) - 1)"),
         )
-        .encode(x=alt.value(-shape.left), y=y, color=ink),
+        .encode(x=alt.XValue(-shape.left), y=y, color=ink),
     ]  # fmt: skip
 
 
 def _key() -> list[alt.Chart]:
     """Say above the plot which mark is which."""
-    one, ink, top = _on("one"), alt.value(INK), alt.value(-_KEY / 2)
+    one, ink, top = on("one"), alt.ColorValue(INK), alt.YValue(-_KEY / 2)
     hollow = {"filled": False, "strokeWidth": 1.75, "shape": "circle"}
     words = {"align": "left", "baseline": "middle", "opacity": 0.85}
     return [
         one.mark_point(size=70, opacity=1, **hollow).encode(
-            x=alt.value(6), y=top, color=alt.value("gray")
+            x=alt.XValue(6), y=top, color=alt.ColorValue("gray")
         ),
-        one.mark_text(text="before", **words).encode(x=alt.value(16), y=top, color=ink),
+        one.mark_text(text="before", **words).encode(x=alt.XValue(16), y=top, color=ink),
         one.mark_point(size=80, opacity=1, filled=True, shape="diamond").encode(
-            x=alt.value(74), y=top, color=ink
+            x=alt.XValue(74), y=top, color=ink
         ),
-        one.mark_text(text="after", **words).encode(x=alt.value(84), y=top, color=ink),
+        one.mark_text(text="after", **words).encode(x=alt.XValue(84), y=top, color=ink),
     ]

@@ -10,7 +10,8 @@ import altair as alt
 
 from analytics.suppression import Hidden
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, Rows, Style, chart_config, wrap
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, Rows, Style, wrap
 from pages.elements.remembered import remembered
 
 _LABEL_WIDTH = 38  # characters a line; half a page at 1280 then leaves a third to the bars
@@ -54,7 +55,7 @@ def bar_list(rows: Sequence[Mapping[str, Any]], *, total: int) -> dict[str, Any]
 @remembered(32)
 def _template(slots: tuple[str, ...], total: int, height: int, extent: int) -> dict[str, Any]:
     styles = tuple(Style(slot, "square", (1, 0)) for slot in slots)
-    bars = alt.Chart(alt.NamedData(name="bars"))
+    bars = on("bars")
     axis = alt.Axis(
         labels=False,
         ticks=False,
@@ -68,10 +69,10 @@ def _template(slots: tuple[str, ...], total: int, height: int, extent: int) -> d
         "y:Q", scale=alt.Scale(domain=[0, height], reverse=True, nice=False, padding=0), axis=axis
     )
     x = alt.X("n:Q", scale=alt.Scale(domain=[0, total], nice=False, padding=0), axis=None)
-    ink = alt.value(INK)
-    figure = alt.layer(
+    ink = alt.ColorValue(INK)
+    drawn = panel(
         bars.mark_bar(height=14, opacity=0.13).encode(
-            x=alt.value(0), x2=alt.value("width"), y=y, color=alt.value("gray")
+            x=alt.XValue(0), x2=alt.X2Value("width"), y=y, color=alt.ColorValue("gray")
         ),
         bars.mark_bar(height=14, opacity=0.85, orient="horizontal").encode(
             x=x, x2=alt.X2Datum(0), y=y, color=scales.color(styles)
@@ -84,15 +85,13 @@ def _template(slots: tuple[str, ...], total: int, height: int, extent: int) -> d
             lineHeight=14,
             dy=alt.ExprRef("-7 * (length(split(datum.label, '\\n')) - 1)"),
             fontSize=12.5,
-        ).encode(x=alt.value(-extent), y=y, color=ink),
+        ).encode(x=alt.XValue(-extent), y=y, color=ink),
         bars.mark_text(
             text=alt.ExprRef("datum.text"), align="right", fontSize=12.5, fontWeight=600
-        ).encode(x=alt.value(-8), y=y, color=ink),
+        ).encode(x=alt.XValue(-8), y=y, color=ink),
         bars.mark_text(text=alt.ExprRef("datum.note"), align="left", dx=8, opacity=0.75).encode(
-            x=alt.value("width"), y=y, color=ink
+            x=alt.XValue("width"), y=y, color=ink
         ),
         height=height,
     )
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 0, "bottom": 0}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(drawn, top=0)

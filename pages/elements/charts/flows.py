@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from pages.elements.charts import scales
+from pages.elements.charts.assembly import figure, on, panel
 from pages.elements.charts.placement import push_apart
-from pages.elements.charts.theme import INK, Rows, chart_config, style_of
+from pages.elements.charts.theme import INK, Rows, style_of
 from pages.elements.remembered import remembered
 
 _STATUSES = ("negative", "below LOD", "positive", "indeterminate", "not assessed")
@@ -168,7 +169,7 @@ def _template(n_timepoints: int, height: int) -> dict[str, Any]:
     right = max(n_timepoints - 1, 0) + _NODE
     scale = alt.Scale(domain=[0, right], nice=False, zero=False)
     down = alt.Scale(domain=[0, 1], reverse=True, nice=False)
-    color, ink = scales.color(_STYLES), alt.value(INK)
+    color, ink = scales.color(_STYLES), alt.ColorValue(INK)
 
     def x(field: str = "x") -> alt.X:
         return alt.X(f"{field}:Q", scale=scale, axis=None)
@@ -176,27 +177,27 @@ def _template(n_timepoints: int, height: int) -> dict[str, Any]:
     def y(field: str = "y") -> alt.Y:
         return alt.Y(f"{field}:Q", scale=down, axis=None)
 
-    patients, nodes = alt.Tooltip("n:Q", title="Patients"), alt.Chart(alt.NamedData(name="nodes"))
+    patients, nodes = alt.Tooltip("n:Q", title="Patients"), on("nodes")
     pale = alt.Scale(domain=[True, False], range=[0.14, 0.38])
-    figure = alt.layer(
-        alt.Chart(alt.NamedData(name="flows"))
+    drawn = panel(
+        on("flows")
         .mark_area(line=False, cursor="pointer")
         .encode(
             x=x(),
             y=y(),
-            y2="y2:Q",
+            y2=alt.Y2("y2:Q"),
             color=color,
             opacity=alt.Opacity("pale:O", scale=pale, legend=None),
-            detail="f:O",
+            detail=alt.Detail("f:O"),
             tooltip=[alt.Tooltip("read:N", title="From"), patients],
         )
         .add_params(alt.selection_point(name=FLOW, fields=list(FLOW_FIELDS))),
         nodes.mark_rect(opacity=1, cursor="pointer")
         .encode(
             x=x(),
-            x2="x2:Q",
+            x2=alt.X2("x2:Q"),
             y=y(),
-            y2="y2:Q",
+            y2=alt.Y2("y2:Q"),
             color=color,
             tooltip=[alt.Tooltip("read:N", title="MRD"), patients],
         )
@@ -204,11 +205,9 @@ def _template(n_timepoints: int, height: int) -> dict[str, Any]:
         nodes.mark_text(
             text=alt.ExprRef("datum.text"), align="left", dx=6, fontSize=12.5, fontWeight=600
         ).encode(x=x("x2"), y=y("label"), color=ink),
-        alt.Chart(alt.NamedData(name="heads"))
+        on("heads")
         .mark_text(text=alt.ExprRef("datum.text"), align="left", opacity=0.75)
-        .encode(x=x(), y=alt.value(-12), color=ink),
+        .encode(x=x(), y=alt.YValue(-12), color=ink),
         height=height,
     )
-    figure.autosize = alt.AutoSizeParams(type="fit", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 4, "bottom": 0}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(drawn, fit="fit")

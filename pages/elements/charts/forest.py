@@ -10,7 +10,8 @@ from typing import Any
 import altair as alt
 
 from pages.elements.charts import listing, scales
-from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, wrap
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, PHONE, Rows, Style, wrap
 from pages.elements.remembered import remembered
 
 _SHAPES = {"red": "diamond", "violet": "diamond", "orange": "triangle-up", "gray": "cross"}
@@ -199,10 +200,7 @@ def _data(lines: Sequence[_Line], styles: Sequence[Style]) -> dict[str, Rows]:
 @remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     layers = [*_mark_layers(shape), *_text_layers(shape), *_head_layers(shape), _hover(shape)]
-    figure = alt.layer(*layers, height=shape.height)
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 4, "bottom": 0}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(panel(*layers, height=shape.height))
 
 
 def _x(field: str) -> alt.X:
@@ -224,23 +222,23 @@ def _y(shape: _Shape, field: str = "y") -> alt.Y:
 
 
 def _mark_layers(shape: _Shape) -> list[alt.Chart]:
-    y, ink, color = _y(shape), alt.value(INK), scales.color(shape.styles)
+    y, ink, color = _y(shape), alt.ColorValue(INK), scales.color(shape.styles)
     marks = scales.mark(shape.styles)
     return [
-        listing.on("intervals")
+        on("intervals")
         .mark_rule(strokeWidth=2)
-        .encode(x=_x("low"), x2="high:Q", y=y, color=color),
+        .encode(x=_x("low"), x2=alt.X2("high:Q"), y=y, color=color),
         # Above the cohort's interval: on it, the thin line would not be seen.
-        listing.on("printed_intervals")
+        on("printed_intervals")
         .mark_rule(strokeWidth=1, opacity=0.75, yOffset=-6)
-        .encode(x=_x("low"), x2="high:Q", y=y, color=ink),
-        listing.on("values")
+        .encode(x=_x("low"), x2=alt.X2("high:Q"), y=y, color=ink),
+        on("values")
         .mark_point(filled=True, size=85, opacity=1)
         .encode(x=_x("value"), y=y, color=color, shape=marks),
-        listing.on("printed")
+        on("printed")
         .mark_tick(orient="vertical", thickness=2, size=15, opacity=1)
         .encode(x=_x("value"), y=y, color=ink),
-        listing.on("keys")
+        on("keys")
         .mark_point(filled=True, size=60, opacity=1)
         .encode(x=listing.at(f"13 - {shape.left}"), y=y, color=color, shape=marks),
     ]
@@ -269,7 +267,7 @@ def _text_layers(shape: _Shape) -> list[alt.Chart]:
 
 def _head_layers(shape: _Shape) -> list[alt.Chart]:
     """Heads of the columns, the key of the marks, and the title of the axis."""
-    top, ink, bold = alt.value(-14), alt.value(INK), {"fontWeight": 600}
+    top, ink, bold = alt.YValue(-14), alt.ColorValue(INK), {"fontWeight": 600}
     # The plot of a phone is narrower than the key, which then starts over the labels.
     key = f"({PHONE} ? 2 - {shape.left} : 1)"
     paper = listing.at(
@@ -279,11 +277,11 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
         listing.cell("columns", _wide("n"), "-14", top, align="right", **bold),
         listing.cell("columns", _wide("paper"), f"width + {_GAP}", top, **bold),
         listing.cell("columns", "datum.cohort", _cohort_x(shape), top, **bold),
-        listing.on("columns")
+        on("columns")
         .mark_rule(strokeWidth=2)
-        .encode(x=listing.at(key), y=alt.value(-21), y2=alt.value(-7), color=ink),
+        .encode(x=listing.at(key), y=alt.YValue(-21), y2=alt.Y2Value(-7), color=ink),
         listing.cell("columns", "'published'", f"{key} + 8", top, opacity=0.75),
-        listing.on("columns")
+        on("columns")
         .mark_point(filled=True, size=60, opacity=1, shape="circle")
         .encode(x=listing.at(f"{key} + 76"), y=top, color=ink),
         listing.cell("columns", "'cohort'", f"{key} + 86", top, opacity=0.75),
@@ -291,14 +289,14 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
             "columns",
             f"{PHONE} ? datum.title_phone : datum.title",
             f"{PHONE} ? width : width / 2",
-            alt.value(shape.height + 32),
+            alt.YValue(shape.height + 32),
             align=alt.ExprRef(f"{PHONE} ? 'right' : 'center'"),
             opacity=0.85,
             lineBreak="\n",
             lineHeight=listing.LINE,
         ),
         # Nothing to see: it keeps the room of the last column, however short its texts are.
-        listing.on("columns").mark_point(opacity=0, size=1).encode(x=paper, y=top, color=ink),
+        on("columns").mark_point(opacity=0, size=1).encode(x=paper, y=top, color=ink),
     ]
 
 
@@ -312,14 +310,14 @@ def _hover(shape: _Shape) -> alt.Chart:
         alt.Tooltip("cohort:N", title=_COHORT),
     ]
     drawn: alt.Chart = (
-        listing.on("rows")
+        on("rows")
         .mark_rect(opacity=0)
         .encode(
             x=listing.at(f"-{shape.left}"),
             x2=listing.at(f"{_cohort_x(shape)} + {shape.cohort}"),
             y=_y(shape, "top"),
-            y2="bottom:Q",
-            color=alt.value(INK),
+            y2=alt.Y2("bottom:Q"),
+            color=alt.ColorValue(INK),
             tooltip=tooltip,
         )
     )

@@ -11,7 +11,8 @@ import altair as alt
 import pandas as pd
 
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, style_of
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, PHONE, Rows, Style, style_of
 from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH
 
@@ -162,27 +163,29 @@ def _template(shape: _Shape) -> dict[str, Any]:
     wide = alt.Scale(domain=[-0.02, max(len(shape.styles), 1) - _GAP], nice=False, zero=False)
     tall = alt.Scale(domain=[shape.low, shape.high], nice=False, zero=False)
     x, y = alt.X("x:Q", scale=wide, axis=axis_x), alt.Y("y:Q", scale=tall, axis=axis_y)
-    points = alt.Chart(alt.NamedData(name="points"))
-    figure = alt.layer(
+    points = on("points")
+    drawn = panel(
         _panels(x, tall, axis_y, shape),
-        alt.Chart(alt.NamedData(name="limit"))
+        on("limit")
         .mark_rule(strokeDash=[4, 3], opacity=0.6)
-        .encode(y=y, color=alt.value(INK)),
+        .encode(y=y, color=alt.ColorValue(INK)),
         points.mark_line(strokeWidth=1, opacity=0.45).encode(
-            x=x, y=y, color=scales.color(shape.styles), detail="line:N", order=alt.Order("month:Q")
+            x=x,
+            y=y,
+            color=scales.color(shape.styles),
+            detail=alt.Detail("line:N"),
+            order=alt.Order("month:Q"),
         ),
         *_marks(points, x, y, shape),
-        *_head_layers(alt.Chart(alt.NamedData(name="heads")), x, shape),
+        *_head_layers(on("heads"), x, shape),
         height=shape.height,
     )
-    figure.autosize = alt.AutoSizeParams(type="fit", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 4, "bottom": 4}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(drawn, bottom=4, fit="fit")
 
 
 def _head_layers(heads: alt.Chart, x: alt.X, shape: _Shape) -> Sequence[alt.Chart]:
     """Write the response over its panel, with its mark and the number of patients."""
-    name, number, ink = alt.value(-27), alt.value(-12), alt.value(INK)
+    name, number, ink = alt.YValue(-27), alt.YValue(-12), alt.ColorValue(INK)
     return (
         heads.mark_text(
             # A narrow panel has no room for the whole word.
@@ -204,13 +207,13 @@ def _head_layers(heads: alt.Chart, x: alt.X, shape: _Shape) -> Sequence[alt.Char
 
 
 def _panels(x: alt.X, tall: alt.Scale, axis: alt.Axis, shape: _Shape) -> alt.Chart:
-    panels: alt.Chart = alt.Chart(alt.NamedData(name="panels")).mark_rect(opacity=0.07)
+    panels: alt.Chart = on("panels").mark_rect(opacity=0.07)
     panels = panels.encode(
         x=x,
-        x2="x2:Q",
+        x2=alt.X2("x2:Q"),
         y=alt.YDatum(shape.low, scale=tall, axis=axis),
         y2=alt.Y2Datum(shape.high),
-        color=alt.value("gray"),
+        color=alt.ColorValue("gray"),
     )
     return panels
 

@@ -7,20 +7,16 @@ from typing import Any
 import altair as alt
 
 from pages.elements.charts import scales
+from pages.elements.charts.assembly import on
 from pages.elements.charts.theme import INK, PHONE
 
 LINE = 13
 """Pixels from one line of a label to the next."""
 
 
-def on(name: str) -> alt.Chart:
-    """Return a chart of the rows bound under a name."""
-    return alt.Chart(alt.NamedData(name=name))
-
-
 def at(expression: str) -> Any:
     """Return a place in pixels, from a Vega expression."""
-    return alt.value(alt.ExprRef(expression))
+    return alt.XValue(alt.ExprRef(expression))
 
 
 def rows(left: str, height: float, field: str = "y") -> alt.Y:
@@ -51,7 +47,7 @@ def label(name: str, indent: int, left: str, y: alt.Y, **look: Any) -> alt.Chart
             dy=alt.ExprRef(f"-{LINE / 2} * (length(split({text}, '\\n')) - 1)"),
             **look,
         )
-        .encode(x=at(f"{indent} - {left}"), y=y, color=alt.value(INK))
+        .encode(x=at(f"{indent} - {left}"), y=y, color=alt.ColorValue(INK))
     )
     return drawn
 
@@ -62,6 +58,6 @@ def cell(name: str, text: str, x: str, y: Any, **look: Any) -> alt.Chart:
     drawn: alt.Chart = (
         on(name)
         .mark_text(text=alt.ExprRef(text), **options)
-        .encode(x=at(x), y=y, color=alt.value(INK))
+        .encode(x=at(x), y=y, color=alt.ColorValue(INK))
     )
     return drawn

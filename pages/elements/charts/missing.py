@@ -12,7 +12,8 @@ import pandas as pd
 
 from analytics.suppression import Hidden
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, PHONE, Group, Rows, Style, chart_config, wrap
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, PHONE, Group, Rows, Style, wrap
 from pages.elements.remembered import remembered
 from pages.elements.wording import percent
 
@@ -89,40 +90,38 @@ def _template(shape: _Shape) -> dict[str, Any]:
     )
     x, full = (alt.X(f"{field}:Q", axis=None, scale=scale) for field in ("x", "full"))
     shown = f"!({PHONE}) || datum.column == 0"
-    bars = alt.Chart(alt.NamedData(name="bars")).transform_filter(shown)
-    ink, gray = alt.value(INK), alt.value("gray")
+    bars = on("bars").transform_filter(shown)
+    ink, gray = alt.ColorValue(INK), alt.ColorValue("gray")
     tip = alt.Tooltip("read:N", title="Known")
-    figure = alt.layer(
+    drawn = panel(
         bars.mark_bar(height=10, opacity=0.15).encode(
-            x=x, x2="full:Q", y=y, color=gray, tooltip=tip
+            x=x, x2=alt.X2("full:Q"), y=y, color=gray, tooltip=tip
         ),
-        bars.mark_bar(height=10, opacity=0.85).encode(x=x, x2="x2:Q", y=y, color=gray, tooltip=tip),
+        bars.mark_bar(height=10, opacity=0.85).encode(x=x, x2=alt.X2("x2:Q"), y=y, color=gray, tooltip=tip),
         bars.mark_text(text=alt.ExprRef("datum.text"), align="left", dx=8).encode(
             x=full, y=y, color=ink
         ),
-        alt.Chart(alt.NamedData(name="names"))
+        on("names")
         .mark_text(
             text=alt.ExprRef("datum.text"), align="left", baseline="middle", lineBreak="\n",
             lineHeight=14, dy=alt.ExprRef("-7 * (length(split(datum.text, '\\n')) - 1)"),
-        ).encode(x=alt.value(-shape.extent), y=y, color=ink),
-        *_heads(alt.Chart(alt.NamedData(name="heads")).transform_filter(shown), x, shape),
+        ).encode(x=alt.XValue(-shape.extent), y=y, color=ink),
+        *_heads(on("heads").transform_filter(shown), x, shape),
         height=shape.height,
     )  # fmt: skip
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 0, "bottom": 4}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(drawn, top=0, bottom=4)
 
 
 def _heads(heads: alt.Chart, x: alt.X, shape: _Shape) -> Sequence[alt.Chart]:
     """Write the name of each group with its mark over its column, and its number of patients."""
     return (
         heads.mark_point(filled=True, size=50, opacity=1, xOffset=4).encode(
-            x=x, y=alt.value(8), color=scales.color(shape.styles), shape=scales.mark(shape.styles)
+            x=x, y=alt.YValue(8), color=scales.color(shape.styles), shape=scales.mark(shape.styles)
         ),
         heads.mark_text(
             text=alt.ExprRef("datum.text"), align="left", baseline="middle", dx=12, fontWeight=600
-        ).encode(x=x, y=alt.value(8), color=alt.value(INK)),
+        ).encode(x=x, y=alt.YValue(8), color=alt.ColorValue(INK)),
         heads.mark_text(
             text=alt.ExprRef("datum.n"), align="left", baseline="middle", dx=12, opacity=0.75
-        ).encode(x=x, y=alt.value(23), color=alt.value(INK)),
+        ).encode(x=x, y=alt.YValue(23), color=alt.ColorValue(INK)),
     )

@@ -11,7 +11,8 @@ import altair as alt
 import pandas as pd
 
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, Group, Rows, Style, chart_config, wrap
+from pages.elements.charts.assembly import Panel, figure, on, panel
+from pages.elements.charts.theme import INK, Group, Rows, Style, wrap
 from pages.elements.remembered import remembered
 from pages.elements.wording import percent, rate_with_interval
 
@@ -135,11 +136,7 @@ def _dot(
 
 @remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
-    figure = alt.vconcat(_panels(shape), _table(shape), spacing=4)
-    figure = figure.resolve_scale(x="shared", color="shared")
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 4, "bottom": 0}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(_panels(shape), _table(shape))
 
 
 def _x(shape: _Shape, field: str = "x") -> alt.X:
@@ -147,11 +144,7 @@ def _x(shape: _Shape, field: str = "x") -> alt.X:
     return alt.X(f"{field}:Q", scale=scale, axis=None)
 
 
-def _on(name: str) -> alt.Chart:
-    return alt.Chart(alt.NamedData(name=name))
-
-
-def _panels(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
+def _panels(shape: _Shape) -> Panel:
     axis = alt.Axis(
         grid=True,
         values=[0, 20, 40, 60, 80, 100],
@@ -165,29 +158,29 @@ def _panels(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
         titleBaseline="bottom",
         **scales.extent(shape.extent),
     )
-    return alt.layer(*_head_layers(shape), *_dot_layers(shape, axis), height=shape.height)
+    return panel(*_head_layers(shape), *_dot_layers(shape, axis), height=shape.height)
 
 
 def _head_layers(shape: _Shape) -> list[alt.Chart]:
-    x, ink, panel = _x(shape), alt.value(INK), f"width / {shape.n_timepoints}"
-    panels, ends = _on("panels"), {"y": alt.value(0), "y2": alt.value(shape.height)}
+    x, ink, panel = _x(shape), alt.ColorValue(INK), f"width / {shape.n_timepoints}"
+    panels, ends = on("panels"), {"y": alt.YValue(0), "y2": alt.Y2Value(shape.height)}
     return [
         panels.mark_rect(opacity=0.07).encode(
-            x=_x(shape, "left"), x2="right:Q", color=alt.value("gray"), **ends
+            x=_x(shape, "left"), x2=alt.X2("right:Q"), color=alt.ColorValue("gray"), **ends
         ),
         panels.mark_text(
             text=alt.ExprRef("datum.text"), fontWeight=600, limit=alt.ExprRef(f"{panel} - 2")
-        ).encode(x=x, y=alt.value(-26), color=ink),
+        ).encode(x=x, y=alt.YValue(-26), color=ink),
         panels.mark_text(
             # A narrow panel has no room for the name of the test.
             text=alt.ExprRef(f"{panel} < 92 ? replace(datum.p, 'Fisher ', '') : datum.p"),
             opacity=0.75,
-        ).encode(x=x, y=alt.value(-11), color=ink),
+        ).encode(x=x, y=alt.YValue(-11), color=ink),
     ]
 
 
 def _dot_layers(shape: _Shape, axis: alt.Axis) -> list[alt.Chart]:
-    x, color, dots = _x(shape), scales.color(shape.styles), _on("dots")
+    x, color, dots = _x(shape), scales.color(shape.styles), on("dots")
     # Room above 100 keeps the label of a complete response inside its panel.
     scale = alt.Scale(domain=[0, 107], nice=False)
 
@@ -202,7 +195,7 @@ def _dot_layers(shape: _Shape, axis: alt.Axis) -> list[alt.Chart]:
     ]
     return [
         dots.mark_rule(strokeWidth=2).encode(
-            x=x, y=y("low"), y2="high:Q", color=color, tooltip=tooltip
+            x=x, y=y("low"), y2=alt.Y2("high:Q"), color=color, tooltip=tooltip
         ),
         dots.mark_point(filled=True, size=85, opacity=1).encode(
             x=x, y=y("rate"), color=color, shape=scales.mark(shape.styles), tooltip=tooltip
@@ -212,11 +205,11 @@ def _dot_layers(shape: _Shape, axis: alt.Axis) -> list[alt.Chart]:
             dy=-9,
             fontSize=12.5,
             fontWeight=600,
-        ).encode(x=x, y=y("high"), color=alt.value(INK)),
+        ).encode(x=x, y=y("high"), color=alt.ColorValue(INK)),
     ]
 
 
-def _table(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
+def _table(shape: _Shape) -> Panel:
     axis = alt.Axis(
         labels=False,
         ticks=False,
@@ -226,22 +219,22 @@ def _table(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
         **scales.extent(shape.extent),
     )
     scale = alt.Scale(domain=[0, shape.table], reverse=True, nice=False)
-    y, ink, left = alt.Y("y:Q", scale=scale, axis=axis), alt.value(INK), f"-{shape.extent}"
-    return alt.layer(
-        _on("head")
+    y, ink, left = alt.Y("y:Q", scale=scale, axis=axis), alt.ColorValue(INK), f"-{shape.extent}"
+    return panel(
+        on("head")
         .mark_text(text=alt.ExprRef("datum.text"), align="left", fontWeight=600)
-        .encode(x=alt.value(alt.ExprRef(left)), y=alt.value(9), color=ink),
-        _on("names")
+        .encode(x=alt.XValue(alt.ExprRef(left)), y=alt.YValue(9), color=ink),
+        on("names")
         .mark_point(filled=True, size=70, opacity=1)
         .encode(
-            x=alt.value(alt.ExprRef(f"{left} + 6")),
+            x=alt.XValue(alt.ExprRef(f"{left} + 6")),
             y=y,
             color=scales.color(shape.styles),
             shape=scales.mark(shape.styles),
         ),
-        _on("names")
+        on("names")
         .mark_text(**scales.name_text(shape.extent))
-        .encode(x=alt.value(alt.ExprRef(f"{left} + 18")), y=y, color=ink),
-        _on("counts").mark_text(text=alt.ExprRef("datum.text")).encode(x=_x(shape), y=y, color=ink),
+        .encode(x=alt.XValue(alt.ExprRef(f"{left} + 18")), y=y, color=ink),
+        on("counts").mark_text(text=alt.ExprRef("datum.text")).encode(x=_x(shape), y=y, color=ink),
         height=shape.table,
     )

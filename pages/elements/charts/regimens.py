@@ -10,8 +10,9 @@ from typing import Any
 import altair as alt
 
 from pages.elements.charts import scales
+from pages.elements.charts.assembly import figure, on, panel
 from pages.elements.charts.placement import Box
-from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, styles
+from pages.elements.charts.theme import INK, Rows, Style, key, styles
 from pages.elements.remembered import remembered
 
 _HEIGHT = 420
@@ -144,7 +145,7 @@ def _meet(a: Box, b: Box) -> bool:
 @remembered(16)
 def _template(looks: tuple[Style, ...], low: int, largest: int) -> dict[str, Any]:
     dots, color, mark = (
-        alt.Chart(alt.NamedData(name="dots")),
+        on("dots"),
         scales.color(looks),
         scales.mark(looks),
     )
@@ -178,11 +179,11 @@ def _template(looks: tuple[Style, ...], low: int, largest: int) -> dict[str, Any
         alt.Tooltip("os:N", title="Overall survival"),
     ]
     place = {"x": x, "y": y, "color": color, "shape": mark, "size": size, "tooltip": tooltip}
-    figure = alt.layer(
+    drawn = panel(
         # Pale inside and firm outside: bubbles that overlap stay apart.
         dots.mark_point(filled=True, opacity=0.3).encode(**place),
         dots.mark_point(filled=False, strokeWidth=1.5, opacity=1).encode(**place),
-        alt.Chart(alt.NamedData(name="labels"))
+        on("labels")
         .transform_filter("width >= datum.start && width < datum.end")
         .mark_text(
             text=alt.ExprRef("datum.text"),
@@ -191,9 +192,7 @@ def _template(looks: tuple[Style, ...], low: int, largest: int) -> dict[str, Any
             dx=alt.ExprRef("datum.dx"),
             dy=alt.ExprRef("datum.dy"),
         )
-        .encode(x=x, y=y, color=alt.value(INK)),
+        .encode(x=x, y=y, color=alt.ColorValue(INK)),
         height=_HEIGHT,
     )
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 4, "bottom": 4}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(drawn, bottom=4)

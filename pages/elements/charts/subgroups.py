@@ -11,7 +11,8 @@ import altair as alt
 import numpy as np
 
 from pages.elements.charts import listing
-from pages.elements.charts.theme import INK, PHONE, Rows, Style, chart_config, wrap
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, PHONE, Rows, Style, wrap
 from pages.elements.remembered import remembered
 
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -204,10 +205,7 @@ def _draw(
 @remembered(32)
 def _template(shape: _Shape) -> dict[str, Any]:
     layers = [*_mark_layers(shape), *_text_layers(shape), *_head_layers(shape), _hover(shape)]
-    figure = alt.layer(*layers, height=shape.height)
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 4, "top": 4, "bottom": 0}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(panel(*layers, height=shape.height))
 
 
 def _x(shape: _Shape, field: str) -> alt.X:
@@ -233,26 +231,26 @@ def _y(shape: _Shape, field: str = "y") -> alt.Y:
 
 
 def _mark_layers(shape: _Shape) -> list[alt.Chart]:
-    y, ink = _y(shape), alt.value(INK)
-    ends = {"y": alt.value(0), "y2": alt.value(shape.height)}
+    y, ink = _y(shape), alt.ColorValue(INK)
+    ends = {"y": alt.YValue(0), "y2": alt.Y2Value(shape.height)}
     size = alt.Size("size:Q", scale=None, legend=None)
     one = alt.X(datum=1, scale=alt.Scale(type="log", domain=list(shape.domain), nice=False))
     triangles = [
-        listing.on("clipped")
+        on("clipped")
         .transform_filter(f"datum.end == '{end}'")
         .mark_point(filled=True, size=45, opacity=1, shape=f"triangle-{end}")
         .encode(x=_x(shape, "value"), y=y, color=ink)
         for end in ("left", "right")
     ]
     return [
-        listing.on("columns").mark_rule(strokeWidth=1).encode(x=one, color=ink, **ends),
-        listing.on("overall")
+        on("columns").mark_rule(strokeWidth=1).encode(x=one, color=ink, **ends),
+        on("overall")
         .mark_rule(strokeWidth=1, strokeDash=[2, 3], opacity=0.75)
         .encode(x=_x(shape, "value"), color=ink, **ends),
-        listing.on("intervals")
+        on("intervals")
         .mark_rule(strokeWidth=1.5)
-        .encode(x=_x(shape, "low"), x2="high:Q", y=y, color=ink),
-        listing.on("values")
+        .encode(x=_x(shape, "low"), x2=alt.X2("high:Q"), y=y, color=ink),
+        on("values")
         .mark_point(filled=True, opacity=1, shape="square")
         .encode(x=_x(shape, "value"), y=y, color=ink, size=size),
         *triangles,
@@ -292,21 +290,21 @@ def _text_layers(shape: _Shape) -> list[alt.Chart]:
 def _head_layers(shape: _Shape) -> list[alt.Chart]:
     """Heads of the columns, and below the axis what its two sides mean."""
     first, second, ratio, test = _places(shape)
-    top, ink, bold = alt.value(-20), alt.value(INK), {"fontWeight": 600}
+    top, ink, bold = alt.YValue(-20), alt.ColorValue(INK), {"fontWeight": 600}
     several = {"lineBreak": "\n", "lineHeight": listing.LINE}
     marks = [
-        listing.on("columns")
+        on("columns")
         .mark_point(
             filled=True, size=60, shape=style.symbol, opacity=alt.ExprRef(f"{PHONE} ? 0 : 1")
         )
         .encode(
             x=listing.at(f"{PHONE} ? 0 : {x} - {head + 7}"),
-            y=alt.value(-20),
-            color=alt.value(style.color),
+            y=alt.YValue(-20),
+            color=alt.ColorValue(style.color),
         )
         for style, x, head in zip(shape.styles, (first, second), shape.heads, strict=True)
     ]
-    below = alt.value(shape.height + 26)
+    below = alt.YValue(shape.height + 26)
     sides = {**several, "opacity": 0.85, "baseline": "top"}
     # The room on the right stays, however short its texts are.
     end = f"({PHONE} ? {ratio} + {shape.ratio} : {test} + {shape.test})"
@@ -322,9 +320,7 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
             "favours", _wide("datum.left"), "width / 2 - 8", below, align="right", **sides
         ),
         listing.cell("favours", _wide("datum.right"), "width / 2 + 8", below, **sides),
-        listing.on("columns")
-        .mark_point(opacity=0, size=1)
-        .encode(x=listing.at(end), y=top, color=ink),
+        on("columns").mark_point(opacity=0, size=1).encode(x=listing.at(end), y=top, color=ink),
     ]
 
 
@@ -340,14 +336,14 @@ def _hover(shape: _Shape) -> alt.Chart:
         alt.Tooltip("ratio:N", title=_RATIO),
     ]
     drawn: alt.Chart = (
-        listing.on("rows")
+        on("rows")
         .mark_rect(opacity=0)
         .encode(
             x=listing.at(f"-{shape.left}"),
             x2=listing.at(f"{ratio} + {shape.ratio}"),
             y=_y(shape, "top"),
-            y2="bottom:Q",
-            color=alt.value(INK),
+            y2=alt.Y2("bottom:Q"),
+            color=alt.ColorValue(INK),
             tooltip=tooltip,
         )
     )

@@ -15,6 +15,7 @@ import pandas as pd
 
 from analytics.suppression import Hidden
 from pages.elements.charts import scales
+from pages.elements.charts.assembly import Panel, figure, on, panel
 from pages.elements.charts.placement import Beside, Box, Place, beside_dots, free_place, push_apart
 from pages.elements.charts.theme import (
     INK,
@@ -22,7 +23,6 @@ from pages.elements.charts.theme import (
     Group,
     Rows,
     Style,
-    chart_config,
     key_title,
     wrap,
 )
@@ -50,7 +50,7 @@ _END_WIDTH = 18
 _PLOT = 330  # pixels of plot at 1280; wider screens leave more room
 _PHONE = 344  # pixels of a phone for the plot and the names left of it
 _READ_OUTS = 3  # as many as always find a place
-_GRAY = alt.value("gray")
+_GRAY = alt.ColorValue("gray")
 _BANDS = 4  # as many are told apart where they lie over each other
 _LINE = 15  # pixels from one line of a label to the next
 
@@ -531,13 +531,7 @@ def _hover(reads: Sequence[_Read], axis: _Axis, start: int) -> Rows:
 @remembered(64)
 def _template(shape: _Shape) -> dict[str, Any]:
     """Build the specification without data, which costs a hundred times the binding."""
-    with alt.data_transformers.enable("default", consolidate_datasets=False):
-        figure = alt.vconcat(_curve_panel(shape), _risk_panel(shape), spacing=4)
-        figure = figure.resolve_scale(x="shared", color="shared")
-        figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-        figure.padding = {"left": 0, "right": 4, "top": 4, "bottom": 0}
-        spec: dict[str, Any] = figure.to_dict()
-    return {**spec, "config": chart_config()}
+    return figure(_curve_panel(shape), _risk_panel(shape))
 
 
 def _x(shape: _Shape, **axis: Any) -> alt.X:
@@ -563,11 +557,7 @@ def _y(shape: _Shape, field: str = "s") -> alt.Y:
     return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[0, 100], nice=False), axis=axis)
 
 
-def _on(name: str) -> alt.Chart:
-    return alt.Chart(alt.NamedData(name=name))
-
-
-def _curve_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
+def _curve_panel(shape: _Shape) -> Panel:
     x = _x(
         shape,
         values=shape.axis.ticks,
@@ -579,12 +569,12 @@ def _curve_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
         titlePadding=3,
     )
     here = f"datum.phone == ({PHONE})"
-    return alt.layer(
-        *_backdrop(shape, x, _on("rule").transform_filter(here)),
+    return panel(
+        *_backdrop(shape, x, on("rule").transform_filter(here)),
         *_curve_layers(shape, x),
-        *_text_layers(shape, x, _on("notes").transform_filter(here)),
-        *_end_layers(shape, _on("ends").transform_filter(f"!({PHONE})")),
-        _hover_layer(shape, _on("hover"), x),
+        *_text_layers(shape, x, on("notes").transform_filter(here)),
+        *_end_layers(shape, on("ends").transform_filter(f"!({PHONE})")),
+        _hover_layer(shape, on("hover"), x),
         height=shape.height,
     )
 
@@ -594,40 +584,40 @@ def _backdrop(shape: _Shape, x: alt.X, rule: alt.Chart) -> list[alt.Chart]:
     reach = f"abs(datum.t - datum.anchor) * width / {high - low} < datum.reach"
     foot = alt.ExprRef(f"{reach} ? datum.stop : {shape.height}")
     return [
-        _on("landmark")
+        on("landmark")
         .mark_rect(opacity=0.13)
-        .encode(x=x, x2="t2:Q", y=alt.YDatum(0), y2=alt.Y2Datum(100), color=_GRAY),
+        .encode(x=x, x2=alt.X2("t2:Q"), y=alt.YDatum(0), y2=alt.Y2Datum(100), color=_GRAY),
         rule.mark_rule(strokeDash=[1.5, 3], strokeWidth=1).encode(
-            x=x, y=alt.value(0), y2=alt.value(foot), color=_GRAY
+            x=x, y=alt.YValue(0), y2=alt.Y2Value(foot), color=_GRAY
         ),
     ]
 
 
 def _curve_layers(shape: _Shape, x: alt.X) -> list[alt.Chart]:
     y, color = _y(shape), scales.color(shape.styles)
-    band = _on("steps").transform_filter("isValid(datum.lo)")
+    band = on("steps").transform_filter("isValid(datum.lo)")
     return [
         band.mark_area(
             opacity=0.13 if len(shape.labels) <= _BANDS else 0.06,
             interpolate="step-after",
             line=False,
-        ).encode(x=x, y=_y(shape, "lo"), y2="hi:Q", color=color),
-        _on("steps")
+        ).encode(x=x, y=_y(shape, "lo"), y2=alt.Y2("hi:Q"), color=color),
+        on("steps")
         .mark_line(strokeWidth=2.25, interpolate="step-after")
         .encode(x=x, y=y, color=color, strokeDash=scales.dash(shape.styles)),
-        _on("ticks")
+        on("ticks")
         .mark_tick(orient="vertical", size=8, thickness=1.25, opacity=1)
         .encode(x=x, y=y, color=color),
-        _on("milestones")
+        on("milestones")
         .mark_point(filled=True, size=70, opacity=1)
         .encode(x=x, y=y, color=color, shape=scales.mark(shape.styles)),
     ]
 
 
 def _text_layers(shape: _Shape, x: alt.X, notes: alt.Chart) -> list[alt.Chart]:
-    ink, left = alt.value(INK), f"({PHONE} ? datum.phone_left : datum.left)"
+    ink, left = alt.ColorValue(INK), f"({PHONE} ? datum.phone_left : datum.left)"
     return [
-        _on("milestones")
+        on("milestones")
         .mark_text(
             text=alt.ExprRef(f"{PHONE} ? datum.named : datum.text"),
             align=alt.ExprRef(f"{left} ? 'right' : 'left'"),
@@ -647,7 +637,7 @@ def _text_layers(shape: _Shape, x: alt.X, notes: alt.Chart) -> list[alt.Chart]:
 
 
 def _end_layers(shape: _Shape, ends: alt.Chart) -> list[alt.Chart]:
-    edge = alt.value("width")
+    edge = alt.XValue("width")
     return [
         ends.mark_point(filled=True, size=80, opacity=1, xOffset=12).encode(
             x=edge,
@@ -666,7 +656,7 @@ def _end_layers(shape: _Shape, ends: alt.Chart) -> list[alt.Chart]:
             dx=22,
             fontSize=13,
             fontWeight=600,
-        ).encode(x=edge, y=_y(shape, "y"), color=alt.value(INK)),
+        ).encode(x=edge, y=_y(shape, "y"), color=alt.ColorValue(INK)),
     ]
 
 
@@ -680,8 +670,8 @@ def _hover_layer(shape: _Shape, chart: alt.Chart, x: alt.X) -> alt.Chart:
     ]
     rule: alt.Chart = chart.mark_rule(strokeWidth=1).encode(
         x=x,
-        color=alt.value(INK),
-        opacity=alt.condition(near, alt.value(0.8), alt.value(0), empty=False),
+        color=alt.ColorValue(INK),
+        opacity=alt.OpacityValue(0, condition={"param": near.name, "empty": False, "value": 0.8}),
         tooltip=tooltip,
     )
     whole = alt.selection_point(name=WHOLE, on="dblclick", clear=False, encodings=["x"])
@@ -704,7 +694,7 @@ def _brush(shape: _Shape) -> alt.Parameter:
     )
 
 
-def _risk_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
+def _risk_panel(shape: _Shape) -> Panel:
     axis = alt.Axis(
         labels=False,
         ticks=False,
@@ -714,27 +704,27 @@ def _risk_panel(shape: _Shape) -> alt.LayerChart | alt.FacetChart:
         **scales.extent(shape.extent),
     )
     y = alt.Y("y:Q", scale=alt.Scale(domain=[0, shape.table], reverse=True, nice=False), axis=axis)
-    x, ink = _x(shape), alt.value(INK)
+    x, ink = _x(shape), alt.ColorValue(INK)
     # The first column stands half outside the plot, so the names end well before it.
     left = f"-{shape.extent}"
     key = f"({PHONE} ? 12 : 16)"
-    names = alt.Chart(alt.NamedData(name="names"))
+    names = on("names")
     every = f"max(1, ceil(datum.w * {max(1, len(shape.axis.ticks) - 1)} / width))"
-    return alt.layer(
-        alt.Chart(alt.NamedData(name="head"))
+    return panel(
+        on("head")
         .mark_text(text=alt.ExprRef("datum.text"), align="left", fontWeight=600)
-        .encode(x=alt.value(alt.ExprRef(left)), y=alt.value(7), color=ink),
+        .encode(x=alt.XValue(alt.ExprRef(left)), y=alt.YValue(7), color=ink),
         names.mark_rule(strokeWidth=2.25).encode(
-            x=alt.value(alt.ExprRef(left)),
-            x2=alt.value(alt.ExprRef(f"{left} + {key}")),
+            x=alt.XValue(alt.ExprRef(left)),
+            x2=alt.X2Value(alt.ExprRef(f"{left} + {key}")),
             y=y,
             color=scales.color(shape.styles),
             strokeDash=scales.dash(shape.styles),
         ),
         names.mark_text(**scales.name_text(shape.extent)).encode(
-            x=alt.value(alt.ExprRef(f"{left} + {key} + 5")), y=y, color=ink
+            x=alt.XValue(alt.ExprRef(f"{left} + {key} + 5")), y=y, color=ink
         ),
-        alt.Chart(alt.NamedData(name="risk"))
+        on("risk")
         .mark_text(text=alt.ExprRef(f"datum.k % {every} == 0 ? datum.text : ''"))
         .encode(x=x, y=y, color=ink),
         height=shape.table,

@@ -11,7 +11,8 @@ import altair as alt
 import pandas as pd
 
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, style_of
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, Rows, Style, key, style_of
 from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH
 
@@ -141,30 +142,22 @@ def _template(horizon: int, low: int, height: int, title: str) -> dict[str, Any]
     y = alt.Y("y:Q", scale=down, axis=None)
     styles = tuple(LOOKS.values())
     color, tooltip = scales.color(styles), [alt.Tooltip("text:N", title="\u200b")]
-
-    def on(name: str) -> alt.Chart:
-        return alt.Chart(alt.NamedData(name=name))
-
-    with alt.data_transformers.enable("default", consolidate_datasets=False):
-        figure = alt.layer(
-            on("bars")
-            .mark_bar(height=_TALL, opacity=0.36, orient="horizontal")
-            .encode(x=x, x2="t2:Q", y=y, color=color, tooltip=tooltip),
-            on("strokes")
-            .mark_tick(orient="vertical", size=LANE, thickness=3, opacity=1)
-            .encode(x=x, y=y, color=color, tooltip=tooltip),
-            on("marks")
-            .mark_point(filled=True, opacity=1)
-            .encode(
-                x=x, y=y, color=color, shape=scales.mark(styles), tooltip=tooltip,
-                size=alt.Size("size:Q", scale=None, legend=None),
-            ),
-            on("heads")
-            .mark_text(text=alt.ExprRef("format(datum.t, 'd')"), opacity=0.85)
-            .encode(x=x, y=alt.value(-10), color=alt.value(INK)),
-            height=height,
-        )  # fmt: skip
-        figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-        figure.padding = {"left": 2, "right": 8, "top": 4, "bottom": 4}
-        spec: dict[str, Any] = figure.to_dict()
-    return {**spec, "config": chart_config()}
+    drawn = panel(
+        on("bars")
+        .mark_bar(height=_TALL, opacity=0.36, orient="horizontal")
+        .encode(x=x, x2=alt.X2("t2:Q"), y=y, color=color, tooltip=tooltip),
+        on("strokes")
+        .mark_tick(orient="vertical", size=LANE, thickness=3, opacity=1)
+        .encode(x=x, y=y, color=color, tooltip=tooltip),
+        on("marks")
+        .mark_point(filled=True, opacity=1)
+        .encode(
+            x=x, y=y, color=color, shape=scales.mark(styles), tooltip=tooltip,
+            size=alt.Size("size:Q", scale=None, legend=None),
+        ),
+        on("heads")
+        .mark_text(text=alt.ExprRef("format(datum.t, 'd')"), opacity=0.85)
+        .encode(x=x, y=alt.YValue(-10), color=alt.ColorValue(INK)),
+        height=height,
+    )  # fmt: skip
+    return figure(drawn, left=2, right=8, bottom=4)

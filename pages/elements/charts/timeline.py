@@ -11,7 +11,8 @@ import altair as alt
 import pandas as pd
 
 from pages.elements.charts import scales
-from pages.elements.charts.theme import INK, Rows, Style, chart_config, key, style_of
+from pages.elements.charts.assembly import figure, on, panel
+from pages.elements.charts.theme import INK, Rows, Style, key, style_of
 from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH, fraction, months
 
@@ -216,15 +217,15 @@ def _template(shape: _Shape) -> dict[str, Any]:
     looks = list(_LOOKS.values())
     color, shapes = scales.color(looks), scales.mark(looks)
     tip = [alt.Tooltip("what:N", title="What"), alt.Tooltip("when:N", title="When")]
-    bars = alt.Chart(alt.NamedData(name="bars"))
-    marks = alt.Chart(alt.NamedData(name="marks"))
-    figure = alt.layer(
-        *_grid(alt.Chart(alt.NamedData(name="grid")), x, y),
-        alt.Chart(alt.NamedData(name="rules"))
+    bars = on("bars")
+    marks = on("marks")
+    drawn = panel(
+        *_grid(on("grid"), x, y),
+        on("rules")
         .mark_rule(strokeDash=[3, 3], opacity=0.7)
-        .encode(x=x, y=alt.value(0), y2=alt.value("height"), color=color),
+        .encode(x=x, y=alt.YValue(0), y2=alt.Y2Value("height"), color=color),
         bars.mark_bar(height=12, opacity=0.6, cornerRadius=1).encode(
-            x=x, x2="x2:Q", y=y, color=color, tooltip=tip
+            x=x, x2=alt.X2("x2:Q"), y=y, color=color, tooltip=tip
         ),
         marks.transform_filter("!datum.open")
         .mark_point(filled=True, size=80, opacity=1)
@@ -235,15 +236,13 @@ def _template(shape: _Shape) -> dict[str, Any]:
         *_texts(marks.transform_filter("datum.label"), x, y),
         height=shape.height,
     )
-    figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-    figure.padding = {"left": 0, "right": 10, "top": 4, "bottom": 2}
-    return {**figure.to_dict(), "config": chart_config()}
+    return figure(drawn, right=10, bottom=2)
 
 
 def _texts(marks: alt.Chart, x: alt.X, y: alt.Y) -> Sequence[alt.Chart]:
     """Write what an outcome is: relapse below its mark, the last one to its left, others above."""
-    text, ink = alt.ExprRef("datum.label"), alt.value(INK)
-    names = alt.Chart(alt.NamedData(name="names"))
+    text, ink = alt.ExprRef("datum.label"), alt.ColorValue(INK)
+    names = on("names")
     places = (
         ("datum.below", {"dy": 15, "align": "center"}),
         ("datum.last", {"dy": -14, "align": "right", "dx": 5}),
@@ -258,21 +257,25 @@ def _texts(marks: alt.Chart, x: alt.X, y: alt.Y) -> Sequence[alt.Chart]:
         ),
         names.mark_text(
             text=alt.ExprRef("datum.text"), align="left", baseline="middle"
-        ).encode(x=alt.value(-_EXTENT), y=y, color=ink),
+        ).encode(x=alt.XValue(-_EXTENT), y=y, color=ink),
     )  # fmt: skip
 
 
 def _grid(grid: alt.Chart, x: alt.X, y: alt.Y) -> Sequence[alt.Chart]:
     """Draw the decades of the MRD levels as hairlines, the limits of detection dashed."""
     decades, limits = (grid.transform_filter(f"datum.limit == {b}") for b in ("false", "true"))
-    text, ink = alt.ExprRef("datum.text"), alt.value(INK)
+    text, ink = alt.ExprRef("datum.text"), alt.ColorValue(INK)
     return (
-        decades.mark_rule(opacity=0.2).encode(x=x, x2="x2:Q", y=y, color=alt.value("gray")),
-        decades.mark_text(text=text, align="right", baseline="middle", opacity=0.85).encode(
-            x=alt.value(-6), y=y, color=ink
+        decades.mark_rule(opacity=0.2).encode(
+            x=x, x2=alt.X2("x2:Q"), y=y, color=alt.ColorValue("gray")
         ),
-        limits.mark_rule(strokeDash=[4, 3], opacity=0.6).encode(x=x, x2="x2:Q", y=y, color=ink),
+        decades.mark_text(text=text, align="right", baseline="middle", opacity=0.85).encode(
+            x=alt.XValue(-6), y=y, color=ink
+        ),
+        limits.mark_rule(strokeDash=[4, 3], opacity=0.6).encode(
+            x=x, x2=alt.X2("x2:Q"), y=y, color=ink
+        ),
         limits.mark_text(text=text, align="right", dy=9, opacity=0.75, fontSize=11).encode(
-            x=alt.value("width"), y=y, color=ink
+            x=alt.XValue("width"), y=y, color=ink
         ),
     )

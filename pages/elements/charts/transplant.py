@@ -12,8 +12,9 @@ import pandas as pd
 
 from analytics.suppression import Hidden
 from pages.elements.charts import scales
+from pages.elements.charts.assembly import figure, on, panel
 from pages.elements.charts.placement import beside_dots
-from pages.elements.charts.theme import INK, Group, Rows, Style, chart_config
+from pages.elements.charts.theme import INK, Group, Rows, Style
 from pages.elements.remembered import remembered
 from pages.elements.wording import DAYS_PER_MONTH, rate_with_interval
 
@@ -264,24 +265,22 @@ def _template(
 ) -> dict[str, Any]:
     """Build the specification; a title makes it the larger figure, with bands and hover."""
     x = _x(horizon, title)
-    with alt.data_transformers.enable("default", consolidate_datasets=False):
-        figure = alt.layer(
-            _on("landmark")
-            .mark_rect(opacity=0.13)
-            .encode(x=x, x2="t2:Q", y=alt.YDatum(0), y2=alt.Y2Datum(top), color=alt.value("gray")),
-            *_lines(styles, x, top, bands=bool(title)),
-            *_names(styles, x, top),
-            *([_hover(labels, x)] if title else []),
-            height=height,
-        )
-        figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-        figure.padding = {"left": 0, "right": 6, "top": 4, "bottom": 4}
-        spec: dict[str, Any] = figure.to_dict()
-    return {**spec, "config": chart_config()}
-
-
-def _on(name: str) -> alt.Chart:
-    return alt.Chart(alt.NamedData(name=name))
+    drawn = panel(
+        on("landmark")
+        .mark_rect(opacity=0.13)
+        .encode(
+            x=x,
+            x2=alt.X2("t2:Q"),
+            y=alt.YDatum(0),
+            y2=alt.Y2Datum(top),
+            color=alt.ColorValue("gray"),
+        ),
+        *_lines(styles, x, top, bands=bool(title)),
+        *_names(styles, x, top),
+        *([_hover(labels, x)] if title else []),
+        height=height,
+    )
+    return figure(drawn, right=6, bottom=4)
 
 
 def _x(horizon: int, title: str) -> alt.X:
@@ -308,19 +307,19 @@ def _y(top: int, field: str = "s") -> alt.Y:
 
 def _lines(styles: tuple[Style, ...], x: alt.X, top: int, *, bands: bool) -> list[alt.Chart]:
     color = scales.color(styles)
-    line = _on("steps").mark_line(strokeWidth=2, interpolate="step-after")
-    ticks = _on("ticks").mark_tick(orient="vertical", size=7, thickness=1, opacity=1)
-    band = _on("bands").mark_area(opacity=0.13, interpolate="step-after", line=False)
+    line = on("steps").mark_line(strokeWidth=2, interpolate="step-after")
+    ticks = on("ticks").mark_tick(orient="vertical", size=7, thickness=1, opacity=1)
+    band = on("bands").mark_area(opacity=0.13, interpolate="step-after", line=False)
     return [
-        *([band.encode(x=x, y=_y(top, "lo"), y2="hi:Q", color=color)] if bands else []),
+        *([band.encode(x=x, y=_y(top, "lo"), y2=alt.Y2("hi:Q"), color=color)] if bands else []),
         line.encode(x=x, y=_y(top), color=color, strokeDash=scales.dash(styles)),
         ticks.encode(x=x, y=_y(top), color=color),
     ]
 
 
 def _names(styles: tuple[Style, ...], x: alt.X, top: int) -> list[alt.Chart]:
-    mark = _on("ends").mark_point(filled=True, size=46, opacity=1)
-    text = _on("ends").mark_text(
+    mark = on("ends").mark_point(filled=True, size=46, opacity=1)
+    text = on("ends").mark_text(
         text=alt.ExprRef("datum.text"),
         align=alt.ExprRef("datum.left ? 'right' : 'left'"),
         dx=alt.ExprRef("datum.left ? 4 : -4"),
@@ -329,7 +328,7 @@ def _names(styles: tuple[Style, ...], x: alt.X, top: int) -> list[alt.Chart]:
     )
     return [
         mark.encode(x=x, y=_y(top), color=scales.color(styles), shape=scales.mark(styles)),
-        text.encode(x=x, y=_y(top), color=alt.value(INK)),
+        text.encode(x=x, y=_y(top), color=alt.ColorValue(INK)),
     ]
 
 
@@ -340,12 +339,14 @@ def _hover(labels: tuple[str, ...], x: alt.X) -> alt.Chart:
     tooltip = [alt.Tooltip("month:N", title="Months")]
     tooltip += [alt.Tooltip(f"v{i}:N", title=label) for i, label in enumerate(labels)]
     rule: alt.Chart = (
-        _on("hover")
+        on("hover")
         .mark_rule(strokeWidth=1)
         .encode(
             x=x,
-            color=alt.value(INK),
-            opacity=alt.condition(near, alt.value(0.8), alt.value(0), empty=False),
+            color=alt.ColorValue(INK),
+            opacity=alt.OpacityValue(
+                0, condition={"param": near.name, "empty": False, "value": 0.8}
+            ),
             tooltip=tooltip,
         )
     )
@@ -369,34 +370,31 @@ def _ratio_template(n: int, domain: tuple[float, float]) -> dict[str, Any]:
     def at(shift: int) -> alt.Y:
         return alt.Y(f"y{shift}:Q", scale=down, axis=None)
 
-    ratios = _on("ratios").transform_calculate(
+    ratios = on("ratios").transform_calculate(
         y8="datum.y + 8", y16="datum.y + 16", y24="datum.y + 24", y34="datum.y + 34"
     )
     finite = ratios.transform_filter("isValid(datum.value)")
-    color, ink = scales.color((_GRAY, _BLACK)), alt.value(INK)
-    with alt.data_transformers.enable("default", consolidate_datasets=False):
-        figure = alt.layer(
-            # In pieces, so that it strikes through no name.
-            ratios.mark_rule(strokeWidth=1).encode(
-                x=alt.XDatum(1, scale=scale, axis=axis), y=at(16), y2="y34:Q", color=alt.value("gray")
-            ),
-            finite.mark_rule(strokeWidth=2).encode(
-                x=x("low"), x2="high:Q", y=at(24), color=color
-            ),
-            *(
-                finite.transform_filter(f"datum.{clipped}")
-                .mark_point(filled=True, size=50, opacity=1, shape="triangle", angle=angle)
-                .encode(x=x(field), y=at(24), color=color)
-                for clipped, field, angle in (("less", "low", 270), ("more", "high", 90))
-            ),
-            finite.transform_filter("!datum.outside")
-            .mark_point(filled=True, size=70, opacity=1, shape="square")
-            .encode(x=x("value"), y=at(24), color=color),
-            ratios.mark_text(text=alt.ExprRef("datum.text"), align="left", baseline="middle")
-            .encode(x=alt.value(0), y=at(8), color=ink),
-            height=height,
-        )  # fmt: skip
-        figure.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
-        figure.padding = {"left": 2, "right": 6, "top": 4, "bottom": 4}
-        spec: dict[str, Any] = figure.to_dict()
-    return {**spec, "config": chart_config()}
+    color, ink = scales.color((_GRAY, _BLACK)), alt.ColorValue(INK)
+    drawn = panel(
+        # In pieces, so that it strikes through no name.
+        ratios.mark_rule(strokeWidth=1).encode(
+            x=alt.XDatum(1, scale=scale, axis=axis), y=at(16), y2=alt.Y2("y34:Q"),
+            color=alt.ColorValue("gray"),
+        ),
+        finite.mark_rule(strokeWidth=2).encode(
+            x=x("low"), x2=alt.X2("high:Q"), y=at(24), color=color
+        ),
+        *(
+            finite.transform_filter(f"datum.{clipped}")
+            .mark_point(filled=True, size=50, opacity=1, shape="triangle", angle=angle)
+            .encode(x=x(field), y=at(24), color=color)
+            for clipped, field, angle in (("less", "low", 270), ("more", "high", 90))
+        ),
+        finite.transform_filter("!datum.outside")
+        .mark_point(filled=True, size=70, opacity=1, shape="square")
+        .encode(x=x("value"), y=at(24), color=color),
+        ratios.mark_text(text=alt.ExprRef("datum.text"), align="left", baseline="middle")
+        .encode(x=alt.XValue(0), y=at(8), color=ink),
+        height=height,
+    )  # fmt: skip
+    return figure(drawn, left=2, right=6, bottom=4)
