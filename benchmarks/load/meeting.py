@@ -90,9 +90,11 @@ async def _person(url: str, number: int, ends: float, every: float, noted: Noted
     wanders = number % WANDERING == WANDERING - 1
     # People come one after the other, and nobody clicks at the same moment as all others.
     await asyncio.sleep(draw.uniform(0, every))
+    # Kept from then on: the first visit ends for many at once, and they would click together ever after.
+    begun = time.monotonic()
     async with Session(url) as session:
         noted.answers.append(await session.open("", STUDY))
-        clicks, begun = 0, time.monotonic()
+        clicks = 0
         while time.monotonic() < ends:
             action = _wandering(session, draw) if wanders else PRESENTED[clicks % len(PRESENTED)]
             try:
