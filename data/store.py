@@ -146,6 +146,22 @@ def snapshots(folder: Path | None = None) -> tuple[Snapshot, ...]:
 
 
 def _listed(folder: Path) -> list[Snapshot]:
+    """List a folder, again where somebody published, rolled back or deleted in the meantime.
+
+    What a pointer names and is not in the list came or went while it was made; it can also be missing
+    for good.
+    """
+    for _ in range(_TRIES):
+        found = _listed_once(folder)
+        if {s.study_id for s in found} == {s.study_id for s in found if s.current}:
+            break
+    return found
+
+
+_TRIES = 4
+
+
+def _listed_once(folder: Path) -> list[Snapshot]:
     found = []
     pointers: dict[str, Mapping[str, Any]] = {}
     # Not glob: it takes a folder that may not be read for an empty one.

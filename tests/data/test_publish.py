@@ -337,6 +337,29 @@ def test_a_reader_never_errs_while_others_publish(built: list[Built], folder: Pa
     assert read > 5
 
 
+def test_what_is_published_while_the_store_is_listed_is_found(
+    built: list[Built], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = built[0].publish(folder)
+    listed, others = os.listdir, [lambda: built[1].publish(folder)]
+
+    def slowly(path: Path) -> list[str]:
+        names = listed(path)
+        if others:
+            others.pop()()
+        return names
+
+    monkeypatch.setattr(os, "listdir", slowly)
+    assert find(STUDY, folder=folder).hash == built[1].hash
+    others.append(
+        lambda: (
+            roll_back(STUDY, first.hash, "ann", folder),
+            history.delete(STUDY, built[1].hash, "ann", folder),
+        )
+    )
+    assert find(STUDY, folder=folder).hash == first.hash
+
+
 # --- damage
 
 
