@@ -71,14 +71,18 @@ class FisherExact:
     p_value
         Two-sided; None where fewer than two rows or columns hold anybody, or where the table is
         too large to enumerate.
-    odds_ratio, low, high
-        Conditional maximum-likelihood odds ratio and exact 95% limits; None unless 2 x 2.
     """
 
     p_value: float | None
-    odds_ratio: float | None
-    low: float | None
-    high: float | None
+
+
+@dataclass(frozen=True)
+class OddsRatio:
+    """Conditional maximum-likelihood odds ratio of a 2 x 2 table, with its exact 95% limits."""
+
+    value: float
+    low: float
+    high: float
 
 
 def proportion(
@@ -223,22 +227,34 @@ def fisher_exact(table: pd.DataFrame | npt.ArrayLike) -> FisherExact:
     Notes
     -----
     The P value sums the probabilities of all tables with the same margins that are no more
-    probable than the one observed, with R's tolerance of 1e-7; the odds ratio and its limits
-    are those of the noncentral hypergeometric distribution, as in R's ``fisher.test``.
+    probable than the one observed, with R's tolerance of 1e-7, as in R's ``fisher.test``.
     """
-    whole = count_table(table)
-    whole = whole[whole.sum(axis=1) > 0][:, whole.sum(axis=0) > 0]
-    if min(whole.shape) < 2:
-        return FisherExact(None, None, None, None)
-    p_value = table_p_value(whole)
-    # The odds ratio's limits take minutes for a hundred thousand patients.
-    if whole.shape != (2, 2) or whole.sum() > 20_000:
-        return FisherExact(p_value, None, None, None)
-    from scipy.stats.contingency import odds_ratio
+    whole = _with_somebody(table)
+    return FisherExact(table_p_value(whole) if min(whole.shape) >= 2 else None)
 
-    ratio = odds_ratio(whole, kind="conditional")
+
+def odds_ratio(table: pd.DataFrame | npt.ArrayLike) -> OddsRatio | None:
+    """Return the odds ratio of a table of counts; None unless two rows and two columns hold anybody.
+
+    Notes
+    -----
+    It and its limits are those of the noncentral hypergeometric distribution, as in R's ``fisher.test``.
+    The limits take seconds for thousands of patients, and minutes for a hundred thousand.
+    """
+    whole = _with_somebody(table)
+    if whole.shape != (2, 2):
+        return None
+    from scipy.stats import contingency
+
+    ratio = contingency.odds_ratio(whole, kind="conditional")
     limits = ratio.confidence_interval(confidence_level=0.95)
-    return FisherExact(p_value, float(ratio.statistic), float(limits.low), float(limits.high))
+    return OddsRatio(float(ratio.statistic), float(limits.low), float(limits.high))
+
+
+def _with_somebody(table: pd.DataFrame | npt.ArrayLike) -> IntArray:
+    whole = count_table(table)
+    somebody: IntArray = whole[whole.sum(axis=1) > 0][:, whole.sum(axis=0) > 0]
+    return somebody
 
 
 def count_table(table: pd.DataFrame | npt.ArrayLike) -> IntArray:
