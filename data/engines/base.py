@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,7 +75,7 @@ class Snapshot:
     file_sha256: str
     path: Path
     published_at: str
-    rows: Mapping[str, int]
+    rows: Mapping[str, int] = field(hash=False)
     current: bool
     published_by: str = ""
     small_cell_minimum: int = 0

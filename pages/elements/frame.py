@@ -10,7 +10,7 @@ import tomllib
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -52,8 +52,9 @@ class Cohort:
     """What a page works on: a snapshot, its study and dictionary, and the view of it."""
 
     snapshot: Snapshot
-    study: Study
-    variables: Dictionary
+    # They follow from the other two.
+    study: Study = field(compare=False)
+    variables: Dictionary = field(compare=False)
     view: View
 
     @property

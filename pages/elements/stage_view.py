@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -12,9 +11,11 @@ from data.cohort import CohortFilter
 from data.variables import Variable
 from pages.elements import access, frame, link, present_view, sidebar, wording
 from pages.elements.charts.survival import WHOLE, ZOOM
+from pages.elements.charts.wire import packed
 from pages.elements.exports.exhibit import Exhibit
 from pages.elements.frame import Cohort
 from pages.elements.link import View
+from pages.elements.remembered import remembered
 from pages.elements.slides import Showing, showing
 from pages.elements.talk import Talk, TalkSlide
 
@@ -112,13 +113,15 @@ def _figure(exhibit: Exhibit) -> None:
                 st.table(table, border="horizontal", hide_index=True)
         return
     with st.container(key="stage_figure"):
-        st.vega_lite_chart(_still(exhibit.spec), theme=None, width="stretch", alt=exhibit.alt)
+        st.vega_lite_chart(_still(exhibit), theme=None, width="stretch", alt=exhibit.alt)
 
 
-def _still(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a figure without what only its page answers: a drag, a double click."""
+@remembered(48)
+def _still(exhibit: Exhibit) -> dict[str, Any]:
+    """Return the figure of an exhibit without what only its page answers: a drag, a double click."""
+    spec = exhibit.spec or {}
     kept = [param for param in spec.get("params", ()) if param.get("name") not in (ZOOM, WHOLE)]
-    return {**spec, "params": kept}
+    return packed({**spec, "params": kept})
 
 
 # What is below it

@@ -19,6 +19,7 @@ from pages.elements.exhibits import (
 from pages.elements.exports.exhibit import Exhibit
 from pages.elements.exports.report import Report
 from pages.elements.frame import Cohort
+from pages.elements.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ FIGURES: Mapping[str, Figure] = {
 """The figures and tables by key of their exhibit, in the order of the pages."""
 
 
+@remembered(48)
 def exhibit(key: str, cohort: Cohort) -> Exhibit | None:
     """Return an exhibit of a cohort; None where its page shows none of it.
 
