@@ -11,37 +11,21 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.load.server import STUDIES, Server, circumstances
+from benchmarks.load.server import Server, circumstances, embedded, serving
 from benchmarks.registry import STUDY, make_store
 from benchmarks.repaint import COHORT, FIGURE, LIMIT_MS, PAGES, PILL, opened, walk
-from data.importing.publish import import_folder
 from data.store import find
-from tools.serving import CHROMIUM, ROOT, free_port, start, wait_for
+from tools.serving import CHROMIUM, ROOT
 
 RESULT = ROOT / "benchmarks" / "results" / "memory.json"
 _POLL_SECONDS = 0.1
-
-
-@contextmanager
-def _serving(store: Path) -> Iterator[Server]:
-    port = free_port()
-    process = start(port, store=store)
-    try:
-        server = Server(f"http://127.0.0.1:{port}", process.pid)
-        wait_for(server.url)
-        yield server
-    finally:
-        process.terminate()
-        process.wait()
 
 
 class _Peak:
@@ -76,7 +60,7 @@ def measure(store: Path, study_id: str, sessions: int, clicks: int) -> dict[str,
         of the first visitor, and of a click, are painted.
     """
     snapshot = find(study_id, folder=store)
-    with _serving(store) as server, sync_playwright() as playwright, _Peak(server) as peak:
+    with serving(store) as server, sync_playwright() as playwright, _Peak(server) as peak:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         rest, url = server.memory_mb(), f"{server.url}/{PAGES['Survival']}{study_id}"
         page, first = opened(browser, url, FIGURE, PILL)
@@ -103,10 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--to", type=Path, default=RESULT)
     options = parser.parse_args(arguments)
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for study in STUDIES:
-            import_folder(study, study.name, Path(folder))
-        rows.append(measure(Path(folder), COHORT, options.sessions, options.clicks))
+    with embedded() as store:
+        rows.append(measure(store, COHORT, options.sessions, options.clicks))
     for patients in options.patients:
         store = options.folder / f"{patients}"
         make_store(store, patients)

@@ -25,11 +25,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.load.server import STUDIES, circumstances
+from benchmarks.load.server import circumstances, embedded
 from benchmarks.registry import STUDY, make_store
 from data import queries
 from data.cohort import CohortFilter
-from data.importing.publish import import_folder
 from data.store import Snapshot, find
 from tools.serving import CHROMIUM, ROOT, free_port, serving, wait_for
 
@@ -289,19 +288,17 @@ def measure(clicks: int, registry: Path | None, pages: Sequence[str]) -> dict[st
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         stack.callback(browser.close)
         results: dict[str, Any] = {"rows": [empty_rerun(browser, clicks)], "first_ms": {}}
-        store = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for study in STUDIES:
-            import_folder(study, study.name, store)
-        embedded = find(COHORT, folder=store)
+        store = stack.enter_context(embedded())
+        snapshot = find(COHORT, folder=store)
         with serving(store=store) as url:
             rest = [page for page in pages if page != "Survival"]
             if shutil.which("Rscript"):
-                beside = beside_shiny(browser, url, embedded, clicks)
+                beside = beside_shiny(browser, url, snapshot, clicks)
                 results["rows"] += beside["rows"]
                 results["first_ms"] = beside["first_ms"]
             else:
                 rest = list(pages)
-            results["rows"] += of_pages(browser, url, embedded, clicks, rest)
+            results["rows"] += of_pages(browser, url, snapshot, clicks, rest)
         if registry is not None:
             with serving(store=registry) as url:
                 results["rows"] += of_pages(

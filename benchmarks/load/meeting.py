@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.load.client import Answer, Session
-from benchmarks.load.server import RESULTS, Server, circumstances, serving
+from benchmarks.load.server import RESULTS, Server, circumstances, embedded, serving
 
 RESULT = RESULTS / "load.json"
 STUDY = "study=short2025"
@@ -136,7 +136,7 @@ async def _meet(server: Server, people: int, every: float, seconds: float) -> No
 def measure(people: int, every: float, minutes: float, **environment: str) -> dict[str, Any]:
     """Hold a meeting on a server of its own and return what was measured, times in milliseconds."""
     seconds = 60 * minutes
-    with serving(**environment) as server:
+    with embedded() as store, serving(store, **environment) as server:
         server_before, ours_before = server.cpu_seconds(), time.process_time()
         noted = asyncio.run(_meet(server, people, every, seconds))
         server_cpu, ours = server.cpu_seconds() - server_before, time.process_time() - ours_before

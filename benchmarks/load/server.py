@@ -44,22 +44,27 @@ class Server:
 
 
 @contextmanager
-def serving(cores: int = CORES, **environment: str) -> Iterator[Server]:
-    """Serve the embedded cohorts for as long as the block lasts, on so many cores."""
+def embedded() -> Iterator[Path]:
+    """Make a store of the embedded cohorts for as long as the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder)
         for study in STUDIES:
-            import_folder(study, study.name, store)
-        port = free_port()
-        process = start(port, SCRIPT, store, **environment)
-        try:
-            os.sched_setaffinity(process.pid, sorted(os.sched_getaffinity(0))[:cores])
-            server = Server(f"http://127.0.0.1:{port}", process.pid)
-            wait_for(server.url)
-            yield server
-        finally:
-            process.terminate()
-            process.wait()
+            import_folder(study, study.name, Path(folder))
+        yield Path(folder)
+
+
+@contextmanager
+def serving(store: Path, cores: int = CORES, **environment: str) -> Iterator[Server]:
+    """Serve a store for as long as the block lasts, on so many cores."""
+    port = free_port()
+    process = start(port, SCRIPT, store, **environment)
+    try:
+        os.sched_setaffinity(process.pid, sorted(os.sched_getaffinity(0))[:cores])
+        server = Server(f"http://127.0.0.1:{port}", process.pid)
+        wait_for(server.url)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def circumstances() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from benchmarks.load.client import Session
-from benchmarks.load.server import RESULTS, Server, circumstances, serving
+from benchmarks.load.server import RESULTS, Server, circumstances, embedded, serving
 
 RESULT = RESULTS / "sessions.json"
 WARM_UP = 200
@@ -65,7 +65,7 @@ def measure(
     count: int, warm_up: int = WARM_UP, opened: int = OPEN, **environment: str
 ) -> dict[str, Any]:
     """Have sessions come and go on a server of its own and return what was measured."""
-    with serving(**environment) as server:
+    with embedded() as store, serving(store, **environment) as server:
         rest = server.memory_mb()
         errors = asyncio.run(_visits(server.url, warm_up))
         before = server.memory_mb()
