@@ -8,9 +8,10 @@ import pkgutil
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime import runtime
 
 from pages import elements
-from pages.elements import sign_in
+from pages.elements import downloads, sign_in
 from pages.elements.guard import Guard
 from pages.elements.preload import Preload
 
@@ -23,9 +24,13 @@ def load() -> None:
     for module in pkgutil.iter_modules(elements.__path__, f"{elements.__name__}."):
         if module.name.endswith("_view"):
             importlib.import_module(module.name)
+    # analytics asks for it where it is needed: a command that needs no test starts without it.
+    importlib.import_module("scipy.stats")
     gc.freeze()
 
 
 sign_in.say_at_start()
 load()
+# There is no setting for it.
+runtime.MediaFileManager = downloads.Files
 app = st.App("app.py", middleware=[Middleware(Guard), Middleware(Preload)])

@@ -3,13 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Literal
 
 import streamlit as st
+from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.media_file_storage import MediaFileStorage
 
 from data import audit
 from pages.elements import sign_in
 from pages.elements.frame import log_failure
+
+KEPT_SECONDS = 30
+"""How long at least a file, and a button that is no more on its page, outlast their last use."""
+
+
+class Files(MediaFileManager):
+    """The files of a server, which stay until a browser surely has them.
+
+    Streamlit's own drops at the end of anybody's run whatever no page refers to at that moment: the
+    buttons of a page that is on its way again, and a file that is made but not yet fetched.
+    """
+
+    def __init__(self, storage: MediaFileStorage) -> None:
+        super().__init__(storage)
+        self._next = 0.0
+        self._left = set[str]()
+
+    def remove_orphaned_files(self) -> None:
+        """Mark what nobody refers to, and remove what was marked the time before."""
+        now = monotonic()
+        if now >= self._next:
+            self._next = now + KEPT_SECONDS
+            super().remove_orphaned_files()
+
+    def _remove_orphaned_deferred_callables(self) -> None:
+        # Streamlit marks files before it removes them, but not these.
+        shown = {
+            name for names in self._files_by_session_and_coord.values() for name in names.values()
+        }
+        left = self._deferred_callables.keys() - shown
+        for name in left & self._left:
+            self._drop_deferred_id(name)
+        self._left = left
 
 
 class NotMade(RuntimeError):
