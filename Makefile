@@ -17,7 +17,7 @@ run: $(VENV)/run.stamp
 SPARK := $(if $(shell command -v java),$(VENV)/spark.stamp)
 
 test: $(VENV)/dev.stamp $(SPARK) check
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

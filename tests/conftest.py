@@ -25,6 +25,15 @@ settings.load_profile("quick")
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 
 
+LONG = ("browser", "security", "deploy", "engines")
+"""Folders of tests that start servers or browsers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first: the short ones then fill what is left of either worker."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")

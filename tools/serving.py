@@ -20,7 +20,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @contextmanager
-def serving(script: str = "app.py", store: Path | None = None) -> Iterator[str]:
+def serving(script: str = "asgi.py", store: Path | None = None) -> Iterator[str]:
     """Serve a Streamlit script for as long as the block lasts, and yield its address."""
     port = free_port()
     process = start(port, script, store)
@@ -45,7 +45,7 @@ def free_port() -> int:
 
 def start(
     port: int,
-    script: str = "app.py",
+    script: str = "asgi.py",
     store: Path | None = None,
     log: Path | None = None,
     **environment: str,

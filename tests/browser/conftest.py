@@ -1,4 +1,4 @@
-"""A fresh server for each test module, and a page of the one Chromium."""
+"""One server and one page of the one Chromium for all tests of a process: both are warm after the first."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from tools.serving import serving
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(store: Path) -> Iterator[str]:
-    """Serve the embedded cohorts on a free port; nothing has been asked of it yet."""
+    """Serve the embedded cohorts on a free port; tests that change a store have a server of their own."""
     with serving(store=store) as url:
         yield url
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
+@pytest.fixture(scope="session")
+def tab(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(accept_downloads=True)
     context.set_default_timeout(30_000)
-    page = context.new_page()
-    yield page
+    yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def page(tab: Page) -> Iterator[Page]:
+    """A page that shows and remembers nothing."""
+    tab.set_viewport_size({"width": 1280, "height": 720})
+    yield tab
+    if tab.url.startswith("http"):
+        tab.evaluate("localStorage.clear(), sessionStorage.clear()")
+    tab.goto("about:blank")

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from pages.elements.frame import PAGES
+from tests.still import still
 
 pytestmark = pytest.mark.browser
 
@@ -44,11 +45,10 @@ def violations(page: Page) -> list[str]:
 def settle(page: Page) -> None:
     """Wait until the whole page is there and its figures are drawn."""
     page.get_by_text("snapshot").last.wait_for()
-    expect(page.get_by_test_id("stSpinner")).to_have_count(0)
-    page.wait_for_timeout(1000)
+    still(page)
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(scope="module", params=["light", "dark"])
 def themed(request: pytest.FixtureRequest, browser: Browser) -> Any:
     context = browser.new_context(
         viewport={"width": 1280, "height": 720}, color_scheme=request.param

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from data import queries
 from data.store import find
@@ -36,15 +37,36 @@ FOLLOWED = [
 ]
 
 
+@pytest.fixture(scope="module")
+def listed(browser: Browser) -> Iterator[Callable[[str], Page]]:
+    """Return the page of an address, which is loaded once as long as the same one is asked for."""
+    page, loaded = browser.new_page(), [""]
+
+    def at(address: str) -> Page:
+        if loaded != [address]:
+            page.goto(address)
+            loaded[:] = [address]
+        return page
+
+    yield at
+    page.close()
+
+
 @pytest.mark.parametrize(("study", "part", "place", "measure"), FOLLOWED)
 def test_the_link_of_a_figure_leads_to_its_number(
-    server: str, store: Path, page: Page, study: str, part: str, place: str, measure: str
+    server: str,
+    store: Path,
+    listed: Callable[[str], Page],
+    study: str,
+    part: str,
+    place: str,
+    measure: str,
 ) -> None:
     figure = next(f for f in evidence.figures(study) if f.place == place and f.measure == measure)
     snapshot = find(figure.cohort, folder=store)
     compared = evidence.compare(snapshot, queries.dictionary(snapshot), figure)
     assert compared.verdict == evidence.REPRODUCED
-    page.goto(f"{server}/evidence?study={figure.cohort}&publication={study}&part={part}")
+    page = listed(f"{server}/evidence?study={figure.cohort}&publication={study}&part={part}")
     row = page.get_by_role("row").filter(has_text=measure)
     row = row.filter(has_text=compared.computed.split(" ")[0])
     link = row.get_by_role("link", name=place).first

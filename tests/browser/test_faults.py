@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.still import still
 from tools.serving import free_port, start, wait_for
 
 SAID = """() => [...document.querySelectorAll('[data-testid=stMain], [data-testid=stSidebar]')]
@@ -131,7 +132,7 @@ def settled(page: Page, wanted: list[object] | None = None) -> list[object]:
     before: list[object] = []
     for _ in range(40):
         connected(page)
-        page.wait_for_timeout(500)
+        still(page)
         now = read(page)
         if now == (wanted or before) and any(now[1:]):
             break
@@ -139,18 +140,27 @@ def settled(page: Page, wanted: list[object] | None = None) -> list[object]:
     return now
 
 
+@pytest.fixture(scope="module")
+def speaking(browser: Browser) -> Iterator[dict[str, Page]]:
+    """A page of a browser of each language."""
+    contexts = {
+        language: browser.new_context(locale=language, timezone_id="UTC") for language in NUMBERS
+    }
+    yield {language: context.new_page() for language, context in contexts.items()}
+    for context in contexts.values():
+        context.close()
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_numbers_are_written_the_same_in_a_browser_of_any_language(
-    server: str, browser: Browser, place: str
+    server: str, speaking: dict[str, Page], place: str
 ) -> None:
     english: list[object] | None = None
     for language, number in NUMBERS.items():
-        context = browser.new_context(locale=language, timezone_id="UTC")
-        page = context.new_page()
+        page = speaking[language]
         page.goto(f"{server}/{place}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert page.evaluate("(1234.5).toLocaleString()") == number
         now = settled(page, english)
         english = english or now
         assert now == english, language
-        context.close()

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from data.variables import build_dictionary
 from tests import hostile
 from tests.hostile import AWAY, OWN, RAN, STUDY, TIMEPOINTS
+from tests.still import still
 from tools.serving import serving
 from tools.walk import LOOK, READY
 
@@ -91,7 +92,7 @@ def test_a_page_of_a_hostile_study_is_drawn_and_nothing_runs(
     expect(page.get_by_test_id("stException")).to_have_count(0)
     if path in DRAWN:
         page.get_by_test_id("stVegaLiteChart").first.wait_for()
-    page.wait_for_timeout(1000)
+    still(page)
     marks = page.evaluate(MARKS)
     assert all(number > 0 for number in marks), marks
     # A label of 300 characters may be cut; a figure without a mark, or a part that failed, may not be.
@@ -109,7 +110,7 @@ def test_pointing_at_the_marks_shows_text(
     page, asked, errors = looked
     page.goto(f"{served}/mrd?{urlencode({'study': STUDY, 'by': 'constructor'})}")
     page.wait_for_function(READY)
-    page.wait_for_timeout(700)
+    still(page)
     for mark in page.locator("[data-testid=stVegaLiteChart] .mark-symbol path").all()[:12]:
         mark.hover(force=True)
         page.wait_for_timeout(60)

@@ -15,6 +15,7 @@ from data.importing.publish import import_folder
 from data.queries import dictionary, events
 from data.store import find, snapshots
 from tests.hostile import RAN, TEXTS
+from tests.still import still
 from tools.serving import serving
 
 pytestmark = pytest.mark.browser
@@ -41,12 +42,9 @@ def main(page: Page) -> Locator:
 
 def settle(page: Page) -> None:
     """Wait until the script has run and everything it drew is there."""
-    page.wait_for_timeout(300)
-    page.wait_for_function(
-        "() => document.querySelector('[data-test-script-state=notRunning]')"
-        " && !document.querySelector('[data-testid=stSpinner]')"
-    )
-    page.wait_for_timeout(200)
+    # A click is on its way to the server before the page says so.
+    page.wait_for_timeout(100)
+    still(page)
 
 
 def drop(page: Page, url: str, *files: Path) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from pptx import Presentation
 
 from pages.elements.present_view import EXAMPLE
+from tests.still import still
 from tools.walk import READY
 
 pytestmark = pytest.mark.browser
@@ -109,7 +110,7 @@ def test_keys_of_keyboard_and_clicker_and_nothing_from_outside(server: str, page
     on_slide(page, 2)
     page.keyboard.press("Space")
     on_slide(page, 3)
-    page.wait_for_timeout(1000)
+    still(page)
     on_slide(page, 3)
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Present")).to_be_visible()
@@ -126,7 +127,7 @@ def test_a_slide_fills_the_room_and_can_be_read(
     took = []
     for number in range(1, len(SLIDES) + 1):
         on_slide(page, number)
-        page.wait_for_timeout(700)
+        still(page)
         assert page.evaluate(OVERFLOW) == [0, 0], number
         assert page.evaluate(SMALLEST) >= (24 if room == "1080p" else 16), number
         figure = page.locator(".st-key-stage_figure svg.marks").bounding_box()
@@ -189,13 +190,13 @@ def test_list_and_slide_are_accessible(server: str, browser: Browser, scheme: st
     context.set_default_timeout(60_000)
     page = context.new_page()
     example(server, page)
-    page.wait_for_timeout(1000)
+    still(page)
     assert violations(page) == []
     page.get_by_role("button", name="Present", exact=True).click()
     on_slide(page, 1)
     page.keyboard.press("f")
     expect(page.locator(".st-key-stage_pills")).to_be_visible()
-    page.wait_for_timeout(1000)
+    still(page)
     assert violations(page) == []
     context.close()
 
