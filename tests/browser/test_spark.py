@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from data.engines import local, parquet, spark
 from data.store import find
+from tests.engines import beside as java
 from tools.serving import serving
 
 SLOW = 180_000
@@ -22,14 +19,12 @@ SURVIVAL = "survival?study=short2025&by=risk_group"
 
 
 @pytest.fixture(scope="module")
-def published(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not (shutil.which("java") and importlib.util.find_spec("pyspark")):
-        reason = (
-            "Java or requirements-spark.txt is not installed: the journey on Spark was not run."
-        )
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+def _spark() -> Iterator[None]:
+    yield from java.spark("The journey on Apache Spark was not run.")
+
+
+@pytest.fixture(scope="module")
+def published(store: Path, _spark: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
     parquet.publish(find("short2025", folder=store), folder)
     return folder
@@ -50,7 +45,6 @@ def elsewhere(published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     monkeypatch.setenv("COHORT_STORE", f"{address.replace('sc://', spark.CLUSTER)}/{published}")
     with serving() as url:
         yield url
-    local.stop()
 
 
 def tables(page: Page, url: str, *, spark: bool) -> list[str]:
@@ -79,11 +73,7 @@ def test_a_study_is_not_changed_from_here(beside: str, page: Page) -> None:
 
 def test_a_lost_cluster_is_a_sentence_and_the_last_view_stays(elsewhere: str, page: Page) -> None:
     before = tables(page, f"{elsewhere}/{SURVIVAL}", spark=True)
-    running = local._running
-    assert running is not None
-    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
-    for child in children.read_text().split():
-        os.kill(int(child), signal.SIGKILL)
+    java.kill()
     page.get_by_role("button", name="High 59").click()
     expect(page.get_by_text("Apache Spark does not answer")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("button", name="Try again")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,21 +13,25 @@ import pandas as pd
 import pytest
 import streamlit as st
 
+from benchmarks import make_registry
 from data import queries, store
 from data.cohort import CohortFilter
-from data.engines import duck, local, parquet
+from data.engines import duck, local, parquet, spark
 from data.engines.base import SQL
 from data.engines.spark import Spark
 from data.exporting import adam
+from data.importing.command import Options, import_paths
 from data.rule import MrdRule
-from data.store import Snapshot, difference, query
+from data.store import Snapshot, difference, find, query
 from pages.elements import evidence, exhibits, frame
 from pages.elements.answers.negativity import negativity
 from pages.elements.answers.survival import survival
 from pages.elements.answers.who import characteristics
 from pages.elements.link import View
-from tests.engines.conftest import EMBEDDED, MADE_UP
 
+EMBEDDED = ("chiaretti2004", "nguyen2026", "short2025")
+MADE_UP = "registry"
+PATIENTS = 100_000
 RULES = (MrdRule("NGS", 1e-5), MrdRule("MFC", None, "negative"), MrdRule(None, 1e-4))
 HIGH = CohortFilter(ph_status=("negative",), risk_group=("high",))
 VIEWS: Mapping[str, tuple[tuple[CohortFilter, dict[str, str]], ...]] = {
@@ -47,6 +52,8 @@ COUNTED = (
     "mrd_rates",
 )
 """What is asked of the made-up cohort: what needs no rows of patients."""
+OF_PAGES = [key for key in exhibits.FIGURES if key != "evidence_forest"]
+"""What is asked of the others: the one left out asks again what `_ask_of_patients` asks of figures."""
 OF_THE_STORE = {
     "query_columns": "the engine's own way to its columns",
     "query_difference": "see test_differences_are_equal",
@@ -56,6 +63,46 @@ OF_THE_STORE = {
     "query_evaluable": "asked by an import, see test_what_an_import_asks",
 }
 """Texts that no page asks."""
+
+
+@pytest.fixture(scope="module")
+def folder(store: Path, _spark: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store with the embedded cohorts and a made-up one."""
+    folder, source = tmp_path_factory.mktemp("both") / "store", tmp_path_factory.mktemp("made")
+    shutil.copytree(store, folder)
+    make_registry.write(source, PATIENTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COHORT_STORE", str(folder))
+        outcome = import_paths([source], Options(MADE_UP, small_cell_minimum=0))
+    assert outcome.snapshot is not None, outcome.message
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def files(folder: Path) -> dict[str, Snapshot]:
+    """The snapshots as DuckDB has them."""
+    return {study: find(study, folder=folder) for study in (*EMBEDDED, MADE_UP)}
+
+
+@pytest.fixture(scope="module")
+def published(files: dict[str, Snapshot], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as folders of Parquet."""
+    folder = tmp_path_factory.mktemp("published")
+    for snapshot in files.values():
+        parquet.publish(snapshot, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(published: Path) -> Spark:
+    return spark.engine(f"{spark.LOCAL}{published}")
+
+
+@pytest.fixture(scope="module")
+def snapshots(engine: Spark) -> dict[str, Snapshot]:
+    """The snapshots as Spark has them."""
+    return {snapshot.study_id: snapshot for snapshot in engine.snapshots()}
 
 
 @dataclass
@@ -93,7 +140,7 @@ def asked(folder: Path, files: dict[str, Snapshot]) -> Iterator[Recorder]:
         for study, views in VIEWS.items():
             for chosen, options in views:
                 cohort = frame.cohort_of(View(study, None, chosen, tuple(options.items())))
-                for key in COUNTED if study == MADE_UP else exhibits.FIGURES:
+                for key in COUNTED if study == MADE_UP else OF_PAGES:
                     exhibits.FIGURES[key].build(cohort)
             if study != MADE_UP:
                 adam.archive(files[study])

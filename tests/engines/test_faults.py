@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -19,19 +17,43 @@ from data.__main__ import main
 from data.cohort import CohortFilter
 from data.engines import base, local, parquet, spark
 from data.store import EngineError, Snapshot, SnapshotError, Unreachable, find, query, snapshots
-from tests.engines.conftest import PATIENTS
+from tests.engines import beside
 
 ENDLESS = (
     "SELECT count(*) AS n FROM subjects a CROSS JOIN subjects b CROSS JOIN subjects c "
-    "WHERE a.age_years + b.age_years + c.age_years < 0"
+    "CROSS JOIN subjects d CROSS JOIN subjects e CROSS JOIN subjects f WHERE "
+    "a.age_years + b.age_years + c.age_years + d.age_years + e.age_years + f.age_years < 0"
 )
-STUDY = "chiaretti2004"
+STUDY, LARGER = "chiaretti2004", "short2025"
+
+
+@pytest.fixture(scope="module")
+def files(store: Path, _spark: None) -> dict[str, Snapshot]:
+    """The snapshots as DuckDB has them."""
+    return {study: find(study, folder=store) for study in (STUDY, LARGER)}
+
+
+@pytest.fixture(scope="module")
+def published(files: dict[str, Snapshot], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    parquet.publish(files[LARGER], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(published: Path) -> spark.Spark:
+    return spark.engine(f"{spark.LOCAL}{published}")
+
+
+@pytest.fixture(scope="module")
+def larger(engine: spark.Spark) -> Snapshot:
+    """A study as Spark has it."""
+    (snapshot,) = engine.snapshots()
+    return snapshot
 
 
 @pytest.fixture
-def copy(
-    files: dict[str, Snapshot], engine: spark.Spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def copy(files: dict[str, Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One small study, published to a folder of its own that is the store."""
     folder = tmp_path / "copy"
     parquet.publish(files[STUDY], folder)
@@ -40,11 +62,11 @@ def copy(
 
 
 @pytest.fixture
-def remote(engine: spark.Spark, published: Path) -> Iterator[tuple[spark.Spark, Snapshot]]:
-    """The Spark beside the tests as one that somebody else keeps, and the large registry there."""
-    engine.snapshots()
+def remote(published: Path) -> Iterator[tuple[spark.Spark, Snapshot]]:
+    """The Spark beside the tests as one that somebody else keeps, and the study there."""
     found = spark.Spark("spark://there/tables", local.running(), str(published))
-    yield found, next(s for s in found.snapshots() if s.study_id == "registry")
+    (snapshot,) = found.snapshots()
+    yield found, snapshot
     found.close()
 
 
@@ -114,14 +136,13 @@ def test_publishing_again_carries_the_small_cell_minimum_and_nothing_else(
 
 
 def test_rows_stay_where_they_are(
-    snapshots: dict[str, Snapshot], monkeypatch: pytest.MonkeyPatch
+    files: dict[str, Snapshot], larger: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spark, "MOST_ROWS", 100)
-    snapshot = snapshots["short2025"]
-    variables = queries.dictionary(snapshot)
+    variables = queries.dictionary(files[LARGER])
     with pytest.raises(EngineError, match=r"rows stay on the cluster. Choose a smaller cohort"):
-        queries.subjects(snapshot, CohortFilter(), variables)
-    assert queries.size(snapshot, CohortFilter(), variables) == 161
+        queries.subjects(larger, CohortFilter(), variables)
+    assert queries.size(larger, CohortFilter(), variables) == 161
 
 
 def test_a_refused_permission(remote: tuple[spark.Spark, Snapshot], published: Path) -> None:
@@ -148,7 +169,7 @@ def test_what_spark_says_becomes_a_sentence_without_values(error: str, sentence:
     assert "Jane" not in said
 
 
-@pytest.mark.usefixtures("_spark_is_here")
+@pytest.mark.usefixtures("_spark")
 @pytest.mark.parametrize(
     "address",
     [
@@ -198,7 +219,7 @@ def test_a_query_nobody_waits_for_is_cancelled(
     session = engine._session().session
     left = _until(lambda: not session.interruptAll())
     assert left, "the query goes on on the cluster"
-    assert engine.records(snapshot, "SELECT count(*) AS n FROM subjects", {}) == [{"n": PATIENTS}]
+    assert engine.records(snapshot, "SELECT count(*) AS n FROM subjects", {}) == [{"n": 161}]
 
 
 def _until(true: object, seconds: float = 60) -> bool:
@@ -211,7 +232,7 @@ def _until(true: object, seconds: float = 60) -> bool:
 
 
 def test_a_cluster_that_is_lost_in_the_middle_of_a_query(
-    remote: tuple[spark.Spark, Snapshot], engine: spark.Spark, snapshots: dict[str, Snapshot]
+    remote: tuple[spark.Spark, Snapshot], engine: spark.Spark, larger: Snapshot
 ) -> None:
     there, snapshot = remote
     there.verify(snapshot)
@@ -227,23 +248,14 @@ def test_a_cluster_that_is_lost_in_the_middle_of_a_query(
     asking.start()
     assert _until(lambda: there._workers._work_queue.empty() and asking.is_alive(), 5)
     time.sleep(1)
-    _kill(local._running)
+    beside.kill()
     asking.join(120)
     assert [type(error) for error in raised] == [Unreachable]
     assert "does not answer" in str(raised[0])
     assert "try again" in str(raised[0])
     # The list that there was still stands, and one's own Spark is started again.
     assert snapshot in there.snapshots()
-    small = snapshots["short2025"]
-    assert engine.records(small, "SELECT count(*) AS n FROM subjects", {}) == [{"n": 161}]
-
-
-def _kill(running: object) -> None:
-    """Kill the Java of a Spark, as a machine that fails would."""
-    assert isinstance(running, local._Local)
-    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
-    for child in children.read_text().split():
-        os.kill(int(child), signal.SIGKILL)
+    assert engine.records(larger, "SELECT count(*) AS n FROM subjects", {}) == [{"n": 161}]
 
 
 def test_stores_are_told_apart() -> None:
