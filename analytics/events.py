@@ -25,13 +25,14 @@ def event_table(
     event: str,
     by: str | Sequence[str] = (),
     entry: str | None = None,
+    count: str | None = None,
 ) -> pd.DataFrame:
     """Count what happens at each distinct time in each group.
 
     Parameters
     ----------
     frame
-        One row per patient.
+        One row per patient, or per kind of patient (with `count`).
     time
         Column with the time of the event or of censoring, in days from the origin.
     event
@@ -41,6 +42,8 @@ def event_table(
     entry
         Column with the time at which observation starts (left truncation). Somebody is at
         risk at t where ``entry < t <= time``.
+    count
+        Column with the number of patients that a row stands for.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def event_table(
         codes above 2 occur, every competing code is counted by itself too, in columns
         ``n_cause_2``, ``n_cause_3``, ... that add up to ``n_competing``. Times are integers
         where all of them are whole. Times that differ by rounding noise alone are one time.
-        ``attrs["n_dropped"]`` counts the rows left out because their entry was not before
+        ``attrs["n_dropped"]`` counts the patients left out because their entry was not before
         their time.
 
     Raises
@@ -60,14 +63,14 @@ def event_table(
         unknown event codes, missing group labels, absent columns.
     """
     groups = as_columns(by)
-    _require(frame, (time, event, *groups, *((entry,) if entry is not None else ())))
+    _require(frame, (time, event, *groups, *(each for each in (entry, count) if each is not None)))
     clash = [name for name in groups if name in ("time", *COUNTS, ENTRY) or name.startswith(CAUSE)]
     if clash:
         raise ValueError(f"{_names(clash)}: a column of the event table. Rename it to group by it.")
     exits, codes, entries = _checked(frame, time, event, groups, entry)
 
     labels = frame.loc[:, list(groups)].reset_index(drop=True)
-    return _tally(labels, exits, codes, entries)
+    return _tally(labels, exits, codes, entries, patients(frame, count))
 
 
 def checked_outcome(
@@ -96,6 +99,7 @@ def _tally(
     exits: FloatArray,
     codes: npt.NDArray[np.int64],
     entries: FloatArray | None,
+    n: npt.NDArray[np.int64],
 ) -> pd.DataFrame:
     dropped = np.zeros(len(labels), dtype=bool)
     if entries is None:
@@ -107,17 +111,25 @@ def _tally(
     competing = np.unique(codes[(codes >= 2) & ~dropped])
     if bool((competing > 2).any()):
         outcome |= {f"{CAUSE}{code}": codes == code for code in competing}
-    counts = pd.DataFrame({"time": exits, **outcome}).astype(dict.fromkeys(outcome, "int64"))
+    counts = pd.DataFrame({"time": exits, **{name: n * of for name, of in outcome.items()}})
     rows = pd.concat([labels, counts], axis=1)[~dropped]
     if entries is not None:
-        starts = labels.assign(time=entries, **dict.fromkeys(outcome, 0), n_entry=1)
+        starts = labels.assign(time=entries, **dict.fromkeys(outcome, 0), n_entry=n)
         rows = pd.concat([rows.assign(n_entry=0), starts[~dropped]], ignore_index=True)
     keys = [*labels.columns, "time"]
     table = rows.groupby(keys, observed=True, sort=True).sum().reset_index()
     if bool((table["time"] % 1 == 0).all()):
         table["time"] = table["time"].astype("int64")
-    table.attrs["n_dropped"] = int(dropped.sum())
+    table.attrs["n_dropped"] = int(n[dropped].sum())
     return table
+
+
+def patients(frame: pd.DataFrame, count: str | None) -> npt.NDArray[np.int64]:
+    """Return how many patients each row stands for: one where no column counts them."""
+    if count is None:
+        return np.ones(len(frame), dtype=np.int64)
+    n: npt.NDArray[np.int64] = frame[count].to_numpy(dtype=np.int64)
+    return n
 
 
 def _checked(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analytics._counts import FloatArray, IntArray
-from analytics.events import checked_outcome, rows_named
+from analytics.events import checked_outcome, patients, rows_named
 
 EVENT_BEFORE = "event before the landmark"
 SEEN_BEFORE = "last seen before the landmark"
@@ -30,7 +30,7 @@ class Landmark:
     n_events_excluded
         Excluded patients who had an event, competing ones included, at whatever time.
     n_later
-        Rows of `frame` that change after the landmark; they stay in the group they were in on
+        Patients of `frame` that change after the landmark; they stay in the group they were in on
         that day. None where `switch` was not given.
     at
         The landmark, in days from the origin.
@@ -51,13 +51,14 @@ def landmark(
     at: float,
     known_day: str | None = None,
     switch: str | None = None,
+    count: str | None = None,
 ) -> Landmark:
     """Keep those event-free and followed beyond the day `at`.
 
     Parameters
     ----------
     frame
-        One row per patient.
+        One row per patient, or per kind of patient (with `count`).
     time, event
         Columns as in :func:`analytics.events.event_table`.
     at
@@ -68,6 +69,8 @@ def landmark(
     switch
         Column with the day on which a patient changes group, such as the day of a transplant;
         missing means never. A change on the landmark itself counts.
+    count
+        Column with the number of patients that a row stands for.
 
     Raises
     ------
@@ -87,15 +90,15 @@ def landmark(
     gone = times <= at
     out = gone | late
     reason = np.select([gone & (codes > 0), gone], [EVENT_BEFORE, SEEN_BEFORE], KNOWN_AFTER)
-    kept, n_later = frame[~out].copy(), None
+    kept, n_later, n = frame[~out].copy(), None, patients(frame, count)
     if switch is not None:
         refuse_taken(frame.columns, (SWITCHED,))
         kept[SWITCHED] = days[switch][~out] <= at
-        n_later = int((days[switch][~out] > at).sum())
+        n_later = int(n[~out & (days[switch] > at)].sum())
     return Landmark(
         frame=kept,
         excluded=frame[out].assign(reason=reason[out]),
-        n_events_excluded=int((codes[out] > 0).sum()),
+        n_events_excluded=int(n[out & (codes > 0)].sum()),
         n_later=n_later,
         at=at,
     )

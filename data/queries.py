@@ -506,7 +506,8 @@ def landmark_counts(
     """Return `event_rows` counted: one row, with their number _n, for all patients alike.
 
     Of the days only their place beside the landmark is kept: known_day is the day after it (NaN: no
-    later than it), switch_day the landmark or the day after it (NaN: never).
+    later than it), switch_day the landmark or the day after it (NaN: never), and first_switch is the first
+    day of change itself.
     """
     rows, parameters = _landmark_rows(cohort, variables, endpoint, by, landmark_days)
     groups = "".join(f"{variables[name].column}, " for name in by)
@@ -547,13 +548,9 @@ def _landmark_rows(
             changes.append(day)
             undated.append(f"({variable.column} = 'yes' AND {day} IS NULL)")
         groups += f"{level} AS {variable.column}, "
-    days = [
-        _day_sql(variable)
-        for variable in variables.deciding([*by, *(name for name, _ in cohort)])
-        if variable.known == "at a day"
-    ]
+    known = _known_sql(variables, [*by, *(name for name, _ in cohort)])
     groups = (
-        f"subjects.patient_id, {groups}{_latest_sql(days)} AS known_day, "
+        f"subjects.patient_id, {groups}{known} AS known_day, "
         f"{_latest_sql(changes)} AS switch_day, {' OR '.join(undated) or 'FALSE'} AS undated, "
     )
     where, parameters = _comparable(cohort, variables, by)
@@ -565,6 +562,12 @@ def _day_sql(variable: Variable) -> str:
     """Return the SQL text of the day on which a variable is known, from the endpoint's origin."""
     day = variable.day_expression or f"subjects.{quoted(str(variable.day_column))}"
     return f"{day} - t.origin_day"
+
+
+def _known_sql(variables: Dictionary, names: Iterable[str]) -> str:
+    """Return the SQL text of the day on which what some variables tell is known."""
+    deciding = variables.deciding(names)
+    return _latest_sql([_day_sql(each) for each in deciding if each.known == "at a day"])
 
 
 def _latest_sql(days: Sequence[str]) -> str:
@@ -777,18 +780,106 @@ def switch_rows(
         known (NaN: at baseline); age_years and risk_group (missing where unknown). Days count from the
         endpoint's origin.
     """
-    variable = variables[name]
-    deciding = variables.deciding(each for each, _ in cohort)
-    known = [_day_sql(each) for each in deciding if each.known == "at a day"]
-    where, parameters = cohort.where(variables)
+    rows, parameters = _switch_rows(cohort, variables, endpoint, name)
+    return query(snapshot, sql_text("query_event_rows").replace("{rows}", rows), parameters)
+
+
+def switch_counts(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, endpoint: str, name: str
+) -> pd.DataFrame:
+    """Return `switch_rows` counted: undated, switched (ever), time, event, n_late, n_never, _n.
+
+    n_late are those of them who changed on their last day or later, n_never those who left before
+    known_day.
+    """
+    rows, parameters = _switch_rows(cohort, variables, endpoint, name)
+    text = sql_text("query_switch_counts").replace("{rows}", rows)
+    return query(snapshot, text, parameters)
+
+
+def switch_intervals(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    *,
+    endpoint: str,
+    name: str,
+    start: int = 0,
+    late_entry: bool = True,
+) -> pd.DataFrame:
+    """Return the event table of `switch_rows`, split where the group changes.
+
+    Parameters
+    ----------
+    start : int
+        Day on which observation starts, among those followed beyond it.
+    late_entry : bool
+        Whether those whose known_day is later come under observation then; left out otherwise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        switched, time, n_event, n_competing, n_censored, n_entry. Patients are never among those with
+        an undated change.
+    """
+    rows, parameters = _switch_rows(cohort, variables, endpoint, name)
+    text = sql_text("query_switch_intervals").replace("{rows}", rows)
+    found = query(snapshot, text, parameters | {"start": start, "late_entry": late_entry})
+    return found.astype(dict.fromkeys(found.columns.drop("switched"), "int64"))
+
+
+def switch_covariates(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, endpoint: str, name: str
+) -> pd.DataFrame:
+    """Return `switch_rows` with a date counted: age_years, risk_group, entry, time, event, switch, _n.
+
+    entry is known_day, 0 at baseline; risk_group is a category. In no order; of very many patients nearly
+    as many rows, which is why the levels come as numbers.
+    """
+    rows, parameters = _switch_rows(cohort, variables, endpoint, name)
+    known = variables["risk_group"].levels if "risk_group" in variables else ()
+    levels = sorted(level.value for level in known)
+    numbered = "".join(f" WHEN $level_{i} THEN {i}" for i in range(len(levels)))
     text = (
-        sql_text("query_switch_rows")
-        .replace("{switch}", f"({_day_sql(variable)})")
-        .replace("{changed}", f"{variable.level_sql} = 'yes'")
-        .replace("{known}", _latest_sql(known))
-        .replace("{selection}", where)
+        sql_text("query_switch_covariates")
+        .replace("{risk_group}", f"CASE risk_group{numbered} END" if levels else "NULL::INTEGER")
+        .replace("{rows}", rows)
     )
-    return query(snapshot, text, parameters | {"endpoint": endpoint})
+    values = {f"level_{i}": level for i, level in enumerate(levels)}
+    found = query(snapshot, text, parameters | values)
+    codes = found["risk_group"].fillna(-1).astype("int64")
+    return found.assign(
+        risk_group=pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(levels))
+    )
+
+
+def switch_incidence(
+    snapshot: Snapshot, cohort: CohortFilter, variables: Dictionary, *, endpoint: str, name: str
+) -> pd.DataFrame:
+    """Return what came first in `switch_rows` with a date, counted: time, event, _n.
+
+    event is 1 for the change, 2 for the endpoint's event before any, 0 for neither.
+    """
+    rows, parameters = _switch_rows(cohort, variables, endpoint, name)
+    text = sql_text("query_switch_incidence").replace("{rows}", rows)
+    return query(snapshot, text, parameters)
+
+
+def _switch_rows(
+    cohort: CohortFilter, variables: Dictionary, endpoint: str, name: str
+) -> tuple[str, dict[str, object]]:
+    """Return the SQL text of `switch_rows` without their order, and its parameters."""
+    variable = variables[name]
+    switch = f"({_day_sql(variable)})"
+    groups = (
+        f"subjects.patient_id, {switch} AS switch, "
+        f"{variable.level_sql} = 'yes' AND {switch} IS NULL AS undated, "
+        f"{_known_sql(variables, (each for each, _ in cohort))} AS known_day, "
+        "subjects.age_years, nullif(subjects.risk_group, 'unknown') AS risk_group, "
+    )
+    where, parameters = cohort.where(variables)
+    text = sql_text("part_event_rows").replace("{groups}", groups).replace("{selection}", where)
+    return text, parameters | {"endpoint": endpoint}
 
 
 def assays_of_cohort(

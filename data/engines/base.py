@@ -99,6 +99,10 @@ class Unreachable(EngineError):
     """A cluster does not answer, or has forgotten who asked: the same question can be asked again."""
 
 
+class TooManyRows(EngineError):
+    """Rows of patients are asked for that are more than leave a cluster."""
+
+
 class Unusable(Exception):
     """The data of a snapshot are not what was published; the argument says how: 'damaged'."""
 

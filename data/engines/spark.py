@@ -33,6 +33,7 @@ from data.engines.base import (
     EngineError,
     Parameters,
     Snapshot,
+    TooManyRows,
     Unreachable,
     Unusable,
     rule_texts,
@@ -244,7 +245,7 @@ class Spark:
         with _said_plainly():
             found = self._awaited(run, lambda: session.interruptTag(tag))
         if found.num_rows > MOST_ROWS:
-            raise EngineError(
+            raise TooManyRows(
                 f"This needs a row for each of more than {MOST_ROWS:,} patients or samples, and rows stay "
                 "on the cluster. Choose a smaller cohort."
             )

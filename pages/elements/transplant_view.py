@@ -443,6 +443,8 @@ def _adjusted(result: Transplant) -> str:
         return ""
     names = {"age_years": "age", "risk_group": "risk group"}
     what = wording.listed(names[name] for name in found.covariates)
+    if found.too_many:
+        return f"Too many patients to adjust for {what} on the cluster: choose a smaller cohort."
     if not found.enough:
         return f"Too few events ({found.n_event}) to adjust for {what}."
     missing = f"; {found.n_incomplete} with a missing value left out" if found.n_incomplete else ""

@@ -130,3 +130,23 @@ def test_categories_keep_their_order() -> None:
     levels = pd.Categorical(["high", "low"], categories=["low", "middle", "high"])
     table = event_table(rows(t=[1, 2], e=[1, 0], g=levels), time="t", event="e", by="g")
     assert table["g"].tolist() == ["low", "high"]
+
+
+def test_a_row_may_stand_for_several_patients() -> None:
+    kinds = pd.DataFrame(
+        {
+            "day": [10, 10, 20, 30, 5],
+            "code": [1, 0, 3, 2, 1],
+            "since": [0, 3, 0, 8, 5],
+            "arm": list("aabba"),
+            "patients": [3, 1, 2, 4, 2],
+        }
+    )
+    rows = kinds.loc[kinds.index.repeat(kinds["patients"])]
+    asked = {"time": "day", "event": "code", "by": "arm", "entry": "since"}
+    many = event_table(kinds, **asked, count="patients")  # type: ignore[arg-type]
+    one = event_table(rows, **asked)  # type: ignore[arg-type]
+    pd.testing.assert_frame_equal(many, one)
+    assert many.attrs["n_dropped"] == one.attrs["n_dropped"] == 2
+    with pytest.raises(ValueError, match="no column 'weight'"):
+        event_table(kinds, time="day", event="code", count="weight")

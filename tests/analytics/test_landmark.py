@@ -116,3 +116,17 @@ def test_a_later_landmark_adds_nobody_and_unswitches_nobody(
     late = landmark(frame, at=first + wait, **COLUMNS, switch="switch").frame
     assert set(late.index) <= set(early.index)
     assert (late["switched"] >= early.loc[late.index, "switched"]).all()
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(COHORT, st.integers(0, 30), st.lists(st.integers(1, 3), min_size=40, max_size=40))
+def test_counts_are_patients(frame: pd.DataFrame, at: int, counts: list[int]) -> None:
+    kinds = frame.assign(patients=counts[: len(frame)])
+    rows = kinds.loc[kinds.index.repeat(kinds["patients"])]
+    one = landmark(rows, at=at, **COLUMNS, switch="switch")
+    many = landmark(kinds, at=at, **COLUMNS, switch="switch", count="patients")
+    assert many.frame["patients"].sum() == len(one.frame)
+    assert many.excluded.groupby("reason")["patients"].sum().to_dict() == (
+        one.excluded["reason"].value_counts().to_dict()
+    )
+    assert (many.n_later, many.n_events_excluded) == (one.n_later, one.n_events_excluded)

@@ -12,11 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics import switching
 from analytics.events import event_table
-from analytics.hazard import hazard_ratios
+from analytics.hazard import cox, hazard_ratios
 from analytics.landmark import landmark
 from analytics.survival import kaplan_meier, log_rank
-from analytics.switching import counting_process, mantel_byar, simon_makuch
+from analytics.switching import (
+    adjusted_ratio,
+    counting_process,
+    mantel_byar,
+    simon_makuch,
+    simon_makuch_from_counts,
+    switched_ratio,
+)
 from tests.analytics.reference import FOLDER, numbers
 
 TIGHT = {"rel": 0, "abs": 1e-8, "nan_ok": True}
@@ -370,3 +378,60 @@ def test_a_landmark_holds_the_same_patients_in_both(frame: pd.DataFrame, start: 
     assert (curve["time"] > start).all()
     assert (curve["low"] <= curve["survival"] + 1e-12).all()
     assert (curve["high"] >= curve["survival"] - 1e-12).all()
+
+
+# From counts.
+
+RATIO = ["hazard_ratio", "low", "high"]
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_the_ratio_of_counts_is_that_of_the_rows(name: str) -> None:
+    rows = counting_process(cohort(name), **COLUMNS)
+    table = event_table(rows, time="stop", event="event", entry="start", by="switched")
+    expected = hazard_ratios(table, by="switched", reference=False).groups.iloc[1]
+    assert switched_ratio(table).tolist() == pytest.approx(
+        expected[["ratio", "low", "high"]].tolist(), rel=1e-12
+    )
+    ever = event_table(
+        cohort(name).assign(switched=cohort(name)["switch"].notna()),
+        time="time", event="event", by="switched",
+    )  # fmt: skip
+    expected = hazard_ratios(ever, by="switched", reference=False).groups.iloc[1]
+    assert switched_ratio(ever).tolist() == pytest.approx(
+        expected[["ratio", "low", "high"]].tolist(), rel=1e-12
+    )
+    late = simon_makuch(cohort(name), **COLUMNS, start=30)
+    rows["start"] = rows["start"].clip(lower=30)
+    table = event_table(rows, time="stop", event="event", entry="start", by="switched")
+    found = simon_makuch_from_counts(table)
+    pd.testing.assert_frame_equal(found.kaplan_meier.curve, late.kaplan_meier.curve)
+    assert found.collapsed_at == late.collapsed_at
+
+
+KIND = st.tuples(
+    st.integers(0, 4), st.integers(0, 12), st.integers(0, 2),
+    st.one_of(st.none(), st.integers(-2, 14)), st.sampled_from([30.0, 41.5, 60.0]),
+    st.sampled_from(["high", "low", "standard"]), st.integers(1, 3),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("most_cells", [switching.MOST_CELLS, 0])
+@QUICK
+@given(kinds=st.lists(KIND, min_size=1, max_size=40))
+def test_the_adjusted_ratio_of_counts_is_that_of_the_rows(
+    most_cells: int, kinds: list[tuple[Any, ...]]
+) -> None:
+    columns = ["entry", "time", "event", "switch", "age", "risk", "patients"]
+    counts = pd.DataFrame(kinds, columns=columns).astype({"switch": "float64"})
+    rows = counts.loc[counts.index.repeat(counts["patients"])].reset_index(drop=True)
+    split = counting_process(rows.rename(columns={"entry": "from"}), **COLUMNS)
+    split["start"] = split["start"].clip(lower=split["from"])
+    fit = cox(
+        split, time="stop", event="event", entry="start", covariates=("switched", "age", "risk")
+    )
+    expected = fit.terms.set_index("covariate").loc["switched", RATIO].astype("float64")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(switching, "MOST_CELLS", most_cells)
+        found = adjusted_ratio(counts, covariates=("age", "risk"), count="patients")
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-7, nan_ok=True)

@@ -19,12 +19,13 @@ from analytics.survival import kaplan_meier, log_rank
 from analytics.switching import counting_process, mantel_byar, simon_makuch
 from data import queries
 from data.cohort import CohortFilter
-from data.store import Snapshot, find
+from data.store import Snapshot, TooManyRows, Unreachable, find
 from pages.elements import wording
 from pages.elements.answers.transplant import Transplant, lanes, transplant, transplanted
 from pages.elements.charts.swimmer import LANE, swimmer_chart
 from pages.elements.charts.theme import Group, style_of
 from pages.elements.charts.transplant import Span, card_curves, incidence_curves, ratio_axis
+from pages.elements.transplant_view import _adjusted
 from tests.pages.test_pages import asked, run, said, tables
 
 PAGE = "pages/transplant.py"
@@ -139,6 +140,28 @@ def test_a_ratio_is_adjusted_only_with_five_events_for_each_term(
     assert few.adjusted is not None
     assert not few.adjusted.enough
     assert math.isnan(few.adjusted.ratio.value)
+
+
+def test_a_cluster_that_gives_no_more_rows_leaves_the_adjusted_ratio_out(
+    short2025: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> pd.DataFrame:
+        raise TooManyRows("too many rows")
+
+    monkeypatch.setattr(queries, "switch_covariates", refuse)
+    found, _ = of(short2025)
+    assert found.adjusted is not None
+    assert found.adjusted.too_many
+    assert not found.adjusted.enough
+    assert found.dependent.none.n == 161
+    assert "Too many patients to adjust for age and risk group" in _adjusted(found)
+
+    def lost(*_: object, **__: object) -> pd.DataFrame:
+        raise Unreachable("no answer")
+
+    monkeypatch.setattr(queries, "switch_covariates", lost)
+    with pytest.raises(Unreachable):
+        of(short2025)
 
 
 def test_patients_with_a_transplant_of_unknown_day_are_left_out(chiaretti2004: Snapshot) -> None:

@@ -10,21 +10,25 @@ import pandas as pd
 
 from analytics.competing import CumulativeIncidence, cumulative_incidence
 from analytics.events import event_table
-from analytics.hazard import cox, hazard_ratios
 from analytics.landmark import SWITCHED, Landmark, landmark
 from analytics.proportion import Proportion, fisher_exact, proportion
 from analytics.suppression import UNSAID, Count, Hidden, concealed, levels, part_of
 from analytics.survival import KaplanMeier, kaplan_meier, log_rank
-from analytics.switching import SimonMakuch, counting_process, simon_makuch
+from analytics.switching import (
+    SimonMakuch,
+    adjusted_ratio,
+    counting_process,
+    simon_makuch_from_counts,
+    switched_ratio,
+)
 from data import queries
 from data.cohort import CohortFilter
-from data.store import Snapshot
+from data.store import Snapshot, TooManyRows
 from data.variables import Dictionary
 from pages.elements.answers import small_cells
 from pages.elements.answers.small_cells import LeftOut, RowsNotShown, minimum_of
-from pages.elements.answers.survival import FEWEST_FOR_A_CURVE
+from pages.elements.answers.survival import FEWEST_FOR_A_CURVE, MOST_LISTED
 
-_DAYS = {"time": "time", "event": "event", "switch": "switch"}
 _COVARIATES = ("age_years", "risk_group")
 _EVENTS_PER_TERM = 5
 """Fewer events for each coefficient leave an adjusted ratio to chance."""
@@ -80,7 +84,8 @@ class Comparison:
 class Adjusted:
     """The time-dependent ratio beside covariates, among patients who have them all.
 
-    `n_event` are the events of these `n`; `n_incomplete` patients miss a covariate.
+    `n_event` are the events of these `n`; `n_incomplete` patients miss a covariate. `too_many` says that a
+    cluster does not give out as many rows as their covariates have kinds; the counts are then 0.
     """
 
     covariates: tuple[str, ...]
@@ -89,6 +94,7 @@ class Adjusted:
     n_incomplete: Count
     enough: bool
     ratio: Ratio = NO_RATIO
+    too_many: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,37 +158,69 @@ def transplant(
     """Return what four analyses say about the transplant in a cohort."""
     name = "allosct"
     minimum = minimum_of(snapshot)
-    rows = queries.switch_rows(snapshot, cohort, variables, endpoint=endpoint, name=name)
+    asked = {"endpoint": endpoint, "name": name}
+    counts = queries.switch_counts(snapshot, cohort, variables, **asked)
     left_out = queries.exclusions(snapshot, cohort, variables, endpoint=endpoint)
-    if n_undated := int(rows["undated"].sum()):
-        left_out[f"{variables[name].level('yes').name} without a date"] = n_undated
-    rows = rows[~rows["undated"]].drop(columns="undated")
-    chosen = landmark(rows, **_DAYS, at=landmark_days, known_day="known_day")
-    by_then = _of(chosen.frame, chosen.frame[SWITCHED], minimum, float(landmark_days))
-    at_risk = rows_at_risk(rows)
-    first = float(chosen.frame["switch"].astype("float64").min())
-    found = Transplant(
-        n=len(rows),
-        n_event=int((rows["event"] == 1).sum()),
-        left_out=left_out,
-        n_transplanted=int(rows["switch"].notna().sum()),
-        naive=_of(rows, rows["switch"].notna(), minimum),
-        chosen=small_cells.left_out(chosen, minimum),
-        landmark=by_then,
-        simon_makuch=_simon_makuch(chosen, minimum),
-        readable_from=max(float(landmark_days), first) if first == first else float(landmark_days),
-        dependent=_compared(_table(at_risk), curves=False, minimum=minimum),
-        n_never_at_risk=len(rows) - at_risk["patient_id"].nunique(),
-        n_late=at_risk.attrs["n_late"],
-        adjusted=_adjusted(rows, minimum),
-        minimum=minimum,
+    undated = counts["undated"].astype(bool)
+    if undated.any():
+        reason = f"{variables[name].level('yes').name} without a date"
+        left_out[reason] = int(counts.loc[undated, queries.N].sum())
+    counts = counts[~undated]
+    n, start = int(counts[queries.N].sum()), float(landmark_days)
+    chosen = _at_landmark(snapshot, cohort, variables, endpoint, name, landmark_days)
+    first = float(chosen.frame["first_switch"].astype("float64").min())
+    at_risk = queries.switch_intervals(snapshot, cohort, variables, **asked)
+    later = queries.switch_intervals(
+        snapshot, cohort, variables, **asked, start=landmark_days, late_entry=False
     )
+    found = Transplant(
+        n=n,
+        n_event=int(counts.loc[counts["event"] == 1, queries.N].sum()),
+        left_out=left_out,
+        n_transplanted=int(counts.loc[counts["switched"], queries.N].sum()),
+        naive=_of(counts, minimum),
+        chosen=replace(
+            small_cells.left_out(chosen, minimum),
+            excluded=None if minimum else queries.landmark_excluded(
+                snapshot, cohort, variables,
+                endpoint=endpoint, by=(name,), landmark_days=landmark_days, most=MOST_LISTED,
+            ),
+        ),
+        landmark=_of(chosen.frame, minimum, start),
+        simon_makuch=_simon_makuch(later, chosen, minimum),
+        readable_from=max(start, first) if first == first else start,
+        dependent=_compared(at_risk, curves=False, minimum=minimum),
+        n_never_at_risk=int(counts["n_never"].sum()),
+        n_late=int(counts["n_late"].sum()),
+        adjusted=_adjusted(snapshot, cohort, variables, endpoint, name, n, minimum),
+        minimum=minimum,
+    )  # fmt: skip
     return _shown(found, chosen) if minimum else found
+
+
+def _at_landmark(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    endpoint: str,
+    name: str,
+    landmark_days: int,
+) -> Landmark:
+    """Return who is followed beyond the landmark and who is not, a row for all patients alike."""
+    rows = queries.landmark_counts(
+        snapshot, cohort, variables, endpoint=endpoint, by=(name,), landmark_days=landmark_days
+    )
+    return landmark(
+        rows[~rows["undated"].astype(bool)],
+        time="time", event="event", switch="switch_day", known_day="known_day",
+        at=landmark_days, count=queries.N,
+    )  # fmt: skip
 
 
 def _shown(found: Transplant, chosen: Landmark) -> Transplant:
     """Return the four analyses without small counts: sides, events and who is left out hang together."""
-    frame, excluded = chosen.frame, chosen.excluded
+    left = chosen.excluded.groupby("reason")[queries.N].sum()
+    n_excluded, followed = int(left.sum()), int(chosen.frame[queries.N].sum())
     n, n_event = int(found.n), int(found.n_event)
     later, ever = int(chosen.n_later or 0), int(found.n_transplanted)
     cells: dict[Hashable, int] = {"n": n, "events": n_event, "ever": ever}
@@ -206,9 +244,8 @@ def _shown(found: Transplant, chosen: Landmark) -> Transplant:
     def known(*keys: Hashable) -> list[tuple[Hashable, int]]:
         return [(key, cells[key]) for key in keys]
 
-    excluded_events = int((excluded["event"] != 0).sum()) if len(excluded) else 0
     divided("n", *known(("naive", "none"), ("naive", "after")))
-    divided("n", ("frame", len(frame)), ("excluded", len(excluded)))
+    divided("n", ("frame", followed), ("excluded", n_excluded))
     divided("frame", *known(("landmark", "none"), ("landmark", "after")))
     divided(("landmark", "none"), ("later", later))
     divided("ever", *known(("landmark", "after"), "later"))
@@ -217,9 +254,9 @@ def _shown(found: Transplant, chosen: Landmark) -> Transplant:
     divided("n", ("never", int(found.n_never_at_risk)))
     for name in sides:
         divided("events", *known((name, "none", "event"), (name, "after", "event")))
-    divided("excluded", ("excluded events", excluded_events))
-    reasons = [("reason", str(k)) for k in excluded["reason"].unique()]
-    divided("excluded", *((key, int((excluded["reason"] == key[1]).sum())) for key in reasons))
+    divided("excluded", ("excluded events", chosen.n_events_excluded))
+    reasons = [("reason", str(k)) for k in left.index]
+    divided("excluded", *((key, int(left[key[1]])) for key in reasons))
     outside = [("left out", reason) for reason in found.left_out]
     cells["all"] = n + sum(int(k) for k in found.left_out.values())
     divided("all", ("n", n), *((key, int(found.left_out[key[1]])) for key in outside))
@@ -265,23 +302,18 @@ def _shown_comparison(found: Comparison, name: str, shown: Mapping[Hashable, Cou
     return replace(found, none=none, after=after, km=km)
 
 
-def _of(rows: pd.DataFrame, switched: pd.Series, minimum: int, start: float = 0.0) -> Comparison:
+def _of(counts: pd.DataFrame, minimum: int, start: float = 0.0) -> Comparison:
     """Compare groups that are taken as known from the start of the rows."""
-    rows = rows.assign(**{SWITCHED: switched.astype(bool)})
-    table = event_table(rows, time="time", event="event", by=SWITCHED)
+    table = event_table(counts, time="time", event="event", by=SWITCHED, count=queries.N)
     return _compared(table, curves=True, minimum=minimum, start=start)
 
 
 def rows_at_risk(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a row per patient and group, from the day on which the selection is known."""
-    split = counting_process(rows, **_DAYS)
+    split = counting_process(rows, time="time", event="event", switch="switch")
     known = split["known_day"].astype("float64")
     start = np.fmax(split["start"], known)
     return split.assign(start=start)[start < split["stop"]]
-
-
-def _table(at_risk: pd.DataFrame) -> pd.DataFrame:
-    return event_table(at_risk, time="stop", event="event", entry="start", by=SWITCHED)
 
 
 def _compared(table: pd.DataFrame, *, curves: bool, minimum: int, start: float = 0.0) -> Comparison:
@@ -290,21 +322,25 @@ def _compared(table: pd.DataFrame, *, curves: bool, minimum: int, start: float =
         own = table[table[SWITCHED] == switched]
         n_event = int(own["n_event"].sum())
         sides[switched] = Side(n_event + int(own["n_censored"].sum()), n_event)
-    fewest = max(FEWEST_FOR_A_CURVE, minimum)
     sizes = Comparison(
-        sides[False], sides[True], too_small=any(int(side.n) < fewest for side in sides.values())
+        sides[False],
+        sides[True],
+        too_small=any(int(side.n) < _fewest(minimum) for side in sides.values()),
     )
     if sizes.too_small:
         return sizes
-    found = hazard_ratios(table, by=SWITCHED, reference=False).groups.set_index("level").loc[True]
     return Comparison(
         sizes.none,
         sizes.after,
         False,
-        Ratio(found["ratio"], found["low"], found["high"]),
+        Ratio(*switched_ratio(table)),
         log_rank(table, by=SWITCHED).p_value,
         _curves(table, minimum, start) if curves else None,
     )
+
+
+def _fewest(minimum: int) -> int:
+    return max(FEWEST_FOR_A_CURVE, minimum)
 
 
 def _curves(table: pd.DataFrame, minimum: int, start: float) -> KaplanMeier:
@@ -314,10 +350,10 @@ def _curves(table: pd.DataFrame, minimum: int, start: float) -> KaplanMeier:
     return small_cells.stepped_survival(found, found.groups, minimum, start)
 
 
-def _simon_makuch(chosen: Landmark, minimum: int) -> SimonMakuch | None:
-    found = simon_makuch(chosen.frame.drop(columns=SWITCHED), **_DAYS, start=chosen.at)
+def _simon_makuch(table: pd.DataFrame, chosen: Landmark, minimum: int) -> SimonMakuch | None:
+    found = simon_makuch_from_counts(table)
     sizes = found.kaplan_meier.groups["n"]
-    if len(sizes) < 2 or sizes.min() < max(FEWEST_FOR_A_CURVE, minimum):
+    if len(sizes) < 2 or sizes.min() < _fewest(minimum):
         return None
     if not minimum:
         return found
@@ -325,37 +361,51 @@ def _simon_makuch(chosen: Landmark, minimum: int) -> SimonMakuch | None:
     groups = km.groups.astype({"n": "object", "n_event": "object"})
     for i, side in km.groups.iterrows():
         n, n_event = int(side["n"]), int(side["n_event"])
-        groups.at[i, "n"] = part_of(n, len(chosen.frame), minimum)
+        groups.at[i, "n"] = part_of(n, int(chosen.frame[queries.N].sum()), minimum)
         groups.at[i, "n_event"] = part_of(n_event, n, minimum)
     if any(isinstance(n, Hidden) for n in groups["n_event"]):
         groups["n_event"] = [small_cells.said(n, UNSAID) for n in groups["n_event"]]
     return replace(found, kaplan_meier=small_cells.cut(km, groups, minimum, chosen.at))
 
 
-def _adjusted(rows: pd.DataFrame, minimum: int) -> Adjusted | None:
+def _adjusted(
+    snapshot: Snapshot,
+    cohort: CohortFilter,
+    variables: Dictionary,
+    endpoint: str,
+    name: str,
+    n_all: int,
+    minimum: int,
+) -> Adjusted | None:
     """Fit the time-dependent ratio beside age and risk group, as far as they vary."""
-    names = tuple(name for name in _COVARIATES if rows[name].nunique() > 1)
+    try:
+        counts = queries.switch_covariates(
+            snapshot, cohort, variables, endpoint=endpoint, name=name
+        )
+    except TooManyRows:
+        return Adjusted(_COVARIATES, 0, 0, 0, enough=False, too_many=True)
+    levels = {each: counts[each].nunique() for each in _COVARIATES}
+    names = tuple(each for each in _COVARIATES if levels[each] > 1)
     if not names:
         return None
-    complete = rows[rows[list(names)].notna().all(axis=1)]
-    at_risk = rows_at_risk(complete)
-    n_event = int((at_risk["event"] == 1).sum())
-    terms = 1 + sum(rows[name].nunique() - 1 if name == "risk_group" else 1 for name in names)
-    n, n_incomplete = at_risk["patient_id"].nunique(), len(rows) - len(complete)
-    sizes = _compared(_table(at_risk), curves=False, minimum=minimum)
+    complete = counts[counts[list(names)].notna().all(axis=1)]
+    at_risk = complete[complete["entry"] < complete["time"]]
+    of = at_risk[queries.N]
+    n, n_event = int(of.sum()), int(of[at_risk["event"] == 1].sum())
+    n_incomplete = n_all - int(complete[queries.N].sum())
+    terms = 1 + sum(levels[each] - 1 if each == "risk_group" else 1 for each in names)
+    switched = at_risk["switch"] < at_risk["time"]
+    waited = ~(switched & (at_risk["switch"] <= at_risk["entry"]))
     few = n_event < _EVENTS_PER_TERM * terms
-    n_all = len(rows)
-    n_event, n, n_incomplete = (
-        part_of(n_event, max(n, n_event), minimum), part_of(n, n_all, minimum),
+    few |= min(int(of[switched].sum()), int(of[waited].sum())) < _fewest(minimum)
+    counted = (
+        part_of(n, n_all, minimum), part_of(n_event, max(n, n_event), minimum),
         part_of(n_incomplete, n_all, minimum),
     )  # fmt: skip
-    if few or sizes.too_small:
-        return Adjusted(names, n, n_event, n_incomplete, enough=False)
-    fit = cox(
-        at_risk, time="stop", event="event", entry="start", covariates=(SWITCHED, *names)
-    ).terms.set_index("covariate").loc[SWITCHED]  # fmt: skip
-    ratio = Ratio(fit["hazard_ratio"], fit["low"], fit["high"])
-    return Adjusted(names, n, n_event, n_incomplete, enough=True, ratio=ratio)
+    if few:
+        return Adjusted(names, *counted, enough=False)
+    ratio = Ratio(*adjusted_ratio(at_risk, covariates=names, count=queries.N))
+    return Adjusted(names, *counted, enough=True, ratio=ratio)
 
 
 @dataclass(frozen=True, eq=False)
@@ -408,17 +458,17 @@ def transplanted(
 
     cells = {(r, s): cell(r, s) for r in ("", *risks) for s in ("", *statuses)}
     compared = variables[timepoint].compared if timepoint else ()
-    days = queries.switch_rows(snapshot, cohort, variables, endpoint="RFS", name="allosct")
-    days = days[~days["undated"]]
-    when = days["switch"].dropna().astype("float64")
-    minimum = minimum_of(snapshot)
+    days = queries.switch_incidence(snapshot, cohort, variables, endpoint="RFS", name="allosct")
+    when = days.loc[days["event"] == 1, ["time", queries.N]]
+    when = when["time"].repeat(when[queries.N]).astype("float64")
+    n_dated, minimum = int(days[queries.N].sum()), minimum_of(snapshot)
     found = Transplanted(
         risks,
         statuses,
         {key: proportion(*found) for key, found in cells.items()},
         {r: _fisher([cells[r, s] for s in compared if s in statuses]) for r in ("", *risks)},
         {s: _fisher([cells[r, s] for r in risks]) for s in ("", *statuses)},
-        _incidence(days, minimum) if len(days) >= FEWEST_FOR_A_CURVE and len(when) else None,
+        _incidence(days, minimum) if n_dated >= FEWEST_FOR_A_CURVE and len(when) else None,
         *(float(when.median()), float(when.min()), float(when.max())),
     )
     return _shown_who(found, cells, when, minimum) if minimum else found
@@ -502,11 +552,7 @@ def _fisher(groups: list[tuple[int, int]]) -> float | None:
 
 def _incidence(days: pd.DataFrame, minimum: int) -> CumulativeIncidence:
     """Return the incidence of the transplant, which relapse or death can preclude."""
-    switch = days["switch"].astype("float64")
-    first = switch.notna()
-    codes = np.where(first, 1, np.where(days["event"] == 1, 2, 0))
-    frame = pd.DataFrame({"time": switch.where(first, days["time"]), "event": codes})
-    table = event_table(frame, time="time", event="event")
+    table = event_table(days, time="time", event="event", count=queries.N)
     if not minimum:
         return cumulative_incidence(table)
     found = cumulative_incidence(small_cells.ended(table, (), minimum))
