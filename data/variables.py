@@ -95,14 +95,13 @@ class Variable:
     depends_on: tuple[str, ...] = ()
 
     def level(self, value: str) -> Level:
-        """Return the level stored as `value`, with plain wording if the dictionary has none."""
+        """Return the level stored as `value`, as the study itself spells it if the dictionary has none."""
         for level in self.levels:
             if level.value == value:
                 return level
         if value == MISSING:
             return Level(value, "Missing", f"{self.label} missing", f"{self.label} missing")
-        short = value[:1].upper() + value[1:]
-        return Level(value, short, short, f"{self.label}: {value}")
+        return Level(value, value, value, f"{self.label}: {value}")
 
     @property
     def is_timepoint(self) -> bool:

@@ -48,6 +48,7 @@ _DENIED = re.compile(r"\b(no|not|neg\w*|without|absent|ohne|kein\w*)\b|like", re
 
 _WHICH = "Check which of the two is right."
 _LONG_AFTER_CUTOFF = 31
+_LINEAGE = re.compile(r"([BT])(?![A-Za-z])")
 
 
 def check(tables: Tables) -> list[Problem]:
@@ -67,6 +68,7 @@ def check(tables: Tables) -> list[Problem]:
     _after_death(found)
     _without_outcome(found)
     _after_cutoff(found)
+    _lineage(found)
     _conflicts(found)
     _risk_groups(found)
     _courses(found)
@@ -254,6 +256,25 @@ def _last_day(cutoff: object) -> int | None:
         return datetime.date(year, month, day).toordinal()
     except ValueError:
         return None
+
+
+def _lineage(found: Findings) -> None:
+    """Patients with T-ALL, and a column that could tell them where the lineage is not given."""
+    patients = found["patients"]
+    if found.has("patients", "lineage"):
+        what = "T-ALL: the patient counts like everybody else."
+        remedy = "Remove the row, or filter by Lineage, where the cohort is one of B-ALL."
+        found.rows("warning", "patients", "lineage", patients["lineage"] == "T", what, remedy)
+        return
+    for name, spec in found.tables.own.items():
+        if spec["kind"] != "category" or name not in patients:
+            continue
+        texts = [str(text) for text in patients[name].dropna().unique()]
+        named = [_LINEAGE.match(text) for text in texts]
+        if all(named) and {match[1] for match in named if match} == {"B", "T"}:
+            what = "it looks like the lineage, which is not given: T-ALL may be among the patients."
+            remedy = "Assign the column to Lineage, if it is."
+            found.column("warning", "patients", name, what, remedy)
 
 
 def _conflicts(found: Findings) -> None:

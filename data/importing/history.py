@@ -71,26 +71,48 @@ class Entry:
 
 @dataclass(frozen=True)
 class Diff:
-    """What is different in the second of two snapshots, in patients, and in samples.
+    """What is different in the second of two snapshots, in patients, and in rows of the other tables.
 
-    A patient or an outcome has changed where any column differs that both snapshots have.
+    A patient or an outcome has changed where any column differs that both snapshots have; a treatment
+    where another of its kind stands in its place; an endpoint that the study gives itself where it came,
+    went or differs, which is not counted where Apache Spark answers.
     """
 
-    patients_added: int
-    patients_removed: int
-    patients_changed: int
-    outcomes_changed: int
-    samples_added: int
-    samples_removed: int
+    patients_added: int = 0
+    patients_removed: int = 0
+    patients_changed: int = 0
+    treatments_added: int = 0
+    treatments_removed: int = 0
+    treatments_changed: int = 0
+    outcomes_changed: int = 0
+    given_endpoints_changed: int = 0
+    samples_added: int = 0
+    samples_removed: int = 0
+    something_else: bool = False
+    """Whether the snapshots differ in nothing that is counted, and differ all the same."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What differs and how often, by its words: 'patients added'."""
+        every = {part.name.replace("_", " "): getattr(self, part.name) for part in fields(self)}
+        return {what: n for what, n in every.items() if n and what != "something else"}
+
+    @property
+    def uncounted(self) -> str:
+        """What is said where nothing is counted."""
+        if not self.something_else:
+            return "nothing is different"
+        return (
+            "something else is different: the files, their columns, the description of the study or how "
+            "they were read"
+        )
 
     def __str__(self) -> str:
-        counts = {part.name.replace("_", " "): getattr(self, part.name) for part in fields(self)}
         parts = [
             f"{n:,} {what.replace('s ', ' ') if n == 1 else what}"
-            for what, n in counts.items()
-            if n
+            for what, n in self.counts.items()
         ]
-        return ", ".join(parts) or "no patient, outcome or sample is different"
+        return ", ".join(parts) or self.uncounted
 
 
 def diff(a: Snapshot, b: Snapshot) -> Diff:
@@ -101,7 +123,10 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
     SnapshotError
         If one of them is damaged or gone.
     """
-    return Diff(0, 0, 0, 0, 0, 0) if a.hash == b.hash else Diff(**difference(a, b))
+    if a.hash == b.hash:
+        return Diff()
+    counts = difference(a, b)
+    return Diff(**counts, something_else=not any(counts.values()))
 
 
 def history(study_id: str, folder: Path | None = None) -> tuple[Entry, ...]:

@@ -572,15 +572,20 @@ def _publish(job: Job) -> None:
     study = mapping.study
     served = {snapshot.study_id: snapshot for snapshot in snapshots() if snapshot.current}
     before = served.get(str(study.get("study_id")))
-    n = wording.count(checked.rows.get("patients", 0), "patient")
-    st.markdown(f"**{wording.escape(str(study.get('title')))}** (`{study.get('study_id')}`), {n}")
+    kind = "synthetic" if study.get("synthetic") else "real"
+    n = wording.count(checked.rows.get("patients", 0), f"{kind} patient")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        title = wording.escape(str(study.get("title")))
+        st.markdown(f"**{title}** (`{study.get('study_id')}`), {n}", width="content")
+        st.button("Change title or patients", icon=":material/edit:", type="tertiary",
+                  key="to_study", on_click=_to_study, args=(job.id,))  # fmt: skip
     if before is None:
         st.markdown("A new study: it will stand beside those that are here.")
     else:
-        changed = str(checked.diff) if checked.diff else "no difference"
+        changed = f": {wording.escape(str(checked.diff))}" if checked.diff else ""
         st.markdown(
             f"It takes the place of what is served under this name, published "
-            f"{snapshots_view.moment(before.published_at)}: {wording.escape(changed)}. The earlier one "
+            f"{snapshots_view.moment(before.published_at)}{changed}. The earlier one "
             "stays in the history, and you can go back to it."
         )
     reason = (
@@ -607,6 +612,11 @@ def _publish(job: Job) -> None:
             st.rerun()
         if reason:
             st.markdown(reason)
+
+
+def _to_study(job_id: str) -> None:
+    mapping_view.show_study(job_id)
+    link.show_import(job_id, "columns")
 
 
 def _published(job: Job) -> None:

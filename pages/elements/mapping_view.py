@@ -190,11 +190,14 @@ def _part(draft: Draft) -> str:
     key = f"part_{draft.job_id}"
     if st.session_state.get(key) not in parts:
         st.session_state[key] = parts[0]
+    looked_at = _looked_at(draft, st.session_state[key])
     left = {part: len(draft.open_in(part)) for part in parts}
 
     def label(part: str) -> str:
         name = "The study" if part == STUDY else wording.escape(short(part))
-        return f"{name} · {left[part]}" if left[part] else f"{name} :material/check:"
+        if left[part]:
+            return f"{name} · {left[part]}"
+        return f"{name} :material/check:" if part != STUDY or looked_at else name
 
     def jump(to: str) -> None:
         st.session_state[key] = to
@@ -212,7 +215,23 @@ def _part(draft: Draft) -> str:
                 st.button("Go to the next", on_click=jump, args=(following,), key="jump")
         else:
             st.markdown(":green-badge[:material/check: Every question is answered]")
+            if not looked_at:
+                st.markdown("Title and kind of the study are proposed.", width="content")
+                st.button("Look at them", on_click=show_study, args=(draft.job_id,), key="jump")
     return str(chosen)
+
+
+def show_study(job_id: str) -> None:
+    """Choose the part that is about the study, from a widget's callback."""
+    st.session_state[f"part_{job_id}"] = STUDY
+
+
+def _looked_at(draft: Draft, part: str) -> bool:
+    """Return whether somebody saw what is proposed of the study; of one in the store all is known."""
+    key = f"{_ASKED_ABOUT}{draft.job_id}_{STUDY}"
+    known = any(s.study_id == draft.mapping.study.get("study_id") for s in snapshots())
+    st.session_state[key] = known or part == STUDY or st.session_state.get(key, False)
+    return bool(st.session_state[key])
 
 
 def _sheet(draft: Draft, mapped: SheetMapping) -> None:

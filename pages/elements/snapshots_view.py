@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -216,11 +215,10 @@ def in_words(changes: history.Diff, minimum: int) -> str:
     if not minimum:
         return str(changes)
     said = [
-        f"{fewer(minimum) if is_small(n, minimum) else n:,} {name.replace('_', ' ')}"
-        for name, n in dataclasses.asdict(changes).items()
-        if n
+        f"{fewer(minimum) if is_small(n, minimum) else n:,} {what}"
+        for what, n in changes.counts.items()
     ]
-    return ", ".join(said) or str(changes)
+    return ", ".join(said) or changes.uncounted
 
 
 @st.dialog("Go back to an earlier snapshot")
@@ -248,7 +246,7 @@ def _confirm(
     label: str, action: str, change: Callable[[str], object], *, gone: bool = False
 ) -> None:
     """Draw the end of a dialog: the name for the history, the button, and why it could not be done."""
-    asked_name("who_confirms")
+    nameless = asked_name("who_confirms") == NOBODY and action == "delete"
 
     def confirmed() -> None:
         st.session_state[_WHO] = st.session_state.get("who_confirms", "").strip()
@@ -256,8 +254,12 @@ def _confirm(
         if gone and not st.session_state.get(_REFUSED):
             link.forget()
 
-    if st.button(label, key="confirmed", on_click=confirmed) and not st.session_state.get(_REFUSED):
+    if st.button(
+        label, key="confirmed", on_click=confirmed, disabled=nameless
+    ) and not st.session_state.get(_REFUSED):
         st.rerun()
+    if nameless:
+        st.markdown("Say who deletes it: the name is what stays in the history.")
     refused()
 
 

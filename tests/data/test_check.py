@@ -151,6 +151,12 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, str, int | None, str, str | No
     "an age above 89 of the study's own": (
         {"patients": P | {"age_at_sct": [89, 55, 93]}, "own": {"age_at_sct": "number"}},
         ("note", "patients.csv", 4, "age_at_sct", "93"), "90+"),
+    "a patient with T-ALL": (
+        {"patients": P | {"lineage": ["B", "T", None]}},
+        ("warning", "patients.csv", 3, "lineage", "T"), "counts like everybody else"),
+    "a lineage that is none": (
+        {"patients": P | {"bt": ["B1", "T", None]}, "own": {"bt": "category"}},
+        ("warning", "patients.csv", None, "bt", None), "T-ALL may be among the patients"),
     "a course that ends before it starts": (
         {"treatments": P | {"kind": ["induction"] * 3, "start_day": [0, 9, None], "end_day": [9, 8, 7]}},
         ("warning", "treatments.csv", 3, "end_day", "8 (start_day 9)"), "ends before"),
@@ -214,6 +220,11 @@ def test_what_is_right_gives_no_finding() -> None:
                          "assay": ["NGS", "NGS", "MFC"], "call": ["negative", "positive", None],
                          "mrd_fraction": [0, 0.5, 1e-4], "lod_fraction": [1e-6, 1e-6, 1e-4]},
     ) == []  # fmt: skip
+
+
+def test_what_only_begins_as_a_lineage_is_none() -> None:
+    for texts in (["B", "B1", "B2"], ["BM", "TX", "B"], ["T", "B", "other"]):
+        assert problems(patients=P | {"arm": texts}, own={"arm": "category"}) == []
 
 
 def test_one_row_of_a_file_can_give_several_of_a_table() -> None:

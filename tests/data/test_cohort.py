@@ -63,6 +63,12 @@ def test_describes_itself_in_the_words_of_the_field() -> None:
     )
 
 
+def test_a_level_that_only_the_study_has_keeps_its_spelling() -> None:
+    level = STANDARD["cytogenetics"].level("t(9;22)")
+    assert (level.short, level.name) == ("t(9;22)", "t(9;22)")
+    assert STANDARD["sex"].level("female").short == "Female"
+
+
 def test_values_are_parameters_and_never_text() -> None:
     hostile = "high') OR TRUE --"
     where, parameters = CohortFilter(risk_group=(hostile,)).where()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from data import queries
 from data.cohort import CohortFilter
 from data.importing.check import check
+from data.importing.history import Diff, diff
 from data.importing.problems import Problem
 from data.importing.publish import build, digest_of, record
 from data.importing.read import Tables, typed
@@ -98,6 +100,18 @@ def test_what_the_study_gives_is_taken_for_everybody(tmp_path: Path) -> None:
     assert of["RFS"].n_usable == 3
     assert of["RFS"].excluded == {"the study gives no time": 3}
     assert of["RFS"].refused_because is None
+
+
+def test_the_diff_counts_given_endpoints(tmp_path: Path) -> None:
+    first = {"p0": (10, 1), "p1": (20, 0), "p2": (30, 0)}
+    second = {"p0": (11, 1), "p1": (20, 0), "p3": (30, 0)}
+    found = [
+        published(tmp_path, given_endpoints=given("OS", times)) for times in (first, second, second)
+    ]
+    before, after, again = (replace(s, hash=str(at)) for at, s in enumerate(found))
+    assert diff(before, after) == Diff(given_endpoints_changed=3)
+    assert str(diff(before, after)) == "3 given endpoints changed"
+    assert diff(after, again) == Diff(something_else=True)
 
 
 def test_a_given_endpoint_is_refused_only_where_nobody_has_it(tmp_path: Path) -> None:

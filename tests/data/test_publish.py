@@ -471,17 +471,22 @@ def test_a_study_that_says_nothing_hides_counts_below_five(
     assert import_folder(source, STUDY, folder)[0].small_cell_minimum == 5
 
 
+def edited(table: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Change a table of a study on disk."""
+    change(pd.read_csv(table, dtype=str, keep_default_na=False)).to_csv(table, index=False)
+
+
 def test_the_diff_counts_patients_outcomes_and_samples(
     contents: list[Path], folder: Path, tmp_path: Path
 ) -> None:
     source = Path(shutil.copytree(contents[0], tmp_path / "source"))
     before, _ = import_folder(source, STUDY, folder)
-    assert str(diff(before, before)) == "no patient, outcome or sample is different"
+    assert str(diff(before, before)) == "nothing is different"
 
     def edit(name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-        table = pd.read_csv(source / name, dtype=str, keep_default_na=False)
-        change(table).to_csv(source / name, index=False)
+        edited(source / name, change)
 
+    treated = len(pd.read_csv(source / "treatments.csv"))
     gone = pd.read_csv(source / "patients.csv", dtype=str)["patient_id"][9]
     for name in ("patients.csv", "outcomes.csv", "mrd_assessments.csv", "treatments.csv"):
         edit(name, lambda t: t[t["patient_id"] != gone])
@@ -492,12 +497,52 @@ def test_the_diff_counts_patients_outcomes_and_samples(
     samples = pd.read_csv(source / "mrd_assessments.csv", dtype=str)
     edit("mrd_assessments.csv", lambda m: pd.concat([m, m.head(1)]))
     after, _ = import_folder(source, STUDY, folder)
-    lost = len(pd.read_csv(contents[0] / "mrd_assessments.csv")) - len(samples)
     found = diff(before, after)
-    assert found == Diff(2, 1, 1, 1, 1, lost)
-    assert str(found).startswith(
-        "2 patients added, 1 patient removed, 1 patient changed, 1 outcome changed, 1 sample added"
+    assert found == Diff(
+        patients_added=2,
+        patients_removed=1,
+        patients_changed=1,
+        treatments_removed=treated - len(pd.read_csv(source / "treatments.csv")),
+        outcomes_changed=1,
+        samples_added=1,
+        samples_removed=len(pd.read_csv(contents[0] / "mrd_assessments.csv")) - len(samples),
     )
+    assert str(found).startswith("2 patients added, 1 patient removed, 1 patient changed, ")
+    assert ", 1 outcome changed, 1 sample added" in str(found)
+
+
+def test_the_diff_counts_treatments(contents: list[Path], folder: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(contents[0], tmp_path / "source"))
+    table = source / "treatments.csv"
+    before, _ = import_folder(source, STUDY, folder)
+
+    def without(treatments: pd.DataFrame) -> pd.DataFrame:
+        return treatments[treatments["kind"] != "alloSCT"]
+
+    given = int((pd.read_csv(table)["kind"] == "alloSCT").sum())
+    assert given > 1
+    edited(table, without)
+    bare, _ = import_folder(source, STUDY, folder)
+    assert diff(before, bare) == Diff(treatments_removed=given)
+    assert str(diff(before, bare)) == f"{given} treatments removed"
+    assert diff(bare, before) == Diff(treatments_added=given)
+    edited(table, lambda t: t.assign(start_day=["999", *t["start_day"][1:]], end_day=""))
+    ended, _ = import_folder(source, STUDY, folder)
+    edited(table, lambda t: t.assign(start_day=["998", *t["start_day"][1:]]))
+    later, _ = import_folder(source, STUDY, folder)
+    assert str(diff(ended, later)) == "1 treatment changed"
+
+
+def test_a_difference_that_is_not_counted_is_said_all_the_same(
+    contents: list[Path], folder: Path, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(contents[0], tmp_path / "source"))
+    before, _ = import_folder(source, STUDY, folder)
+    study = json.loads((source / "study.json").read_text("utf-8"))
+    (source / "study.json").write_text(json.dumps({**study, "title": "Another"}), "utf-8")
+    after, _ = import_folder(source, STUDY, folder)
+    assert diff(before, after) == Diff(something_else=True)
+    assert str(diff(before, after)).startswith("something else is different: ")
 
 
 def _open_files() -> set[str]:

@@ -192,6 +192,7 @@ def test_chiaretti_has_the_times_of_the_embedded_cohort(
     problems = (*tables.problems, *check(tables))
     assert not any(problem.severity == "fatal" for problem in problems)
     assert sum("no t(9;22)" in problem.what for problem in problems) == 5
+    assert sum("T-ALL" in problem.what for problem in problems) == 33
     path = tmp_path / "raw.duckdb"
     raw = Snapshot(
         "raw", "Raw", "0" * 12, build(path, tables, problems), path, "", {}, current=False

@@ -121,7 +121,7 @@ def test_going_back_to_an_earlier_snapshot_and_what_changed(copied: Path, tmp_pa
     first = find("nguyen2026")
     second = again(copied, tmp_path, "N02")
     test = unfold(run(), "nguyen2026", "history")
-    assert "1 patient removed" in said(test)
+    assert "1 patient removed, 3 treatments removed" in said(test)
     button(test, "Go back to this one").click().run()
     assert "stays in the history" in said(test)
     button(test, "Go back to it").click().run()
@@ -139,7 +139,14 @@ def test_a_snapshot_and_a_study_are_deleted_only_after_saying_what_goes(
     button(test, "Delete", 1).click().run()
     assert f"This deletes the snapshot {first.hash}" in said(test)
     assert len(snapshots()) == 2
+    assert button(test, "Delete it for good").disabled
+    assert "Say who deletes it" in said(test)
+    # A run of the whole page closes the dialog: the name is as if it had been given before.
+    test.session_state["who"] = "A. Manager"
+    button(test.run(), "Delete", 1).click().run()
+    assert "Say who deletes it" not in said(test)
     button(test, "Delete it for good").click().run()
+    assert history.history("nguyen2026")[0].who == "A. Manager"
     assert [s.hash for s in snapshots()] != [first.hash]
     assert len(snapshots()) == 1
     button(test, "Delete").click().run()
@@ -369,6 +376,46 @@ def test_every_question_is_answered_by_choosing_then_checked_and_published(
     assert snapshot.rows["patients"] == 24
     assert (snapshot.published_by, snapshot.small_cell_minimum) == ("A. Manager", 5)
     assert not (job.place / "files").exists()
+
+
+def study_part(test: AppTest) -> str:
+    return next(
+        option
+        for group in test.get("button_group")
+        for option in group.options
+        if option.startswith("The study")
+    )
+
+
+def test_what_nobody_was_asked_of_a_study_is_looked_at(copied: Path) -> None:
+    begun = jobs.create([("ward list.csv", OLD.encode())])
+    begun.start("read")
+    assert begun.wait(60) == "mapping"
+    test = step(begun, "columns")
+    assert "Every question is answered" in said(test)
+    assert "check" not in study_part(test)
+    button(test, "Look at them").click().run()
+    assert ":material/check:" in study_part(test)
+    assert not [b for b in test.button if b.label == "Look at them"]
+    button(test, "Check everything").click().run()
+    assert begun.wait(60) == "checked"
+    test = step(begun, "publish")
+    assert "**ward list** (`ward_list`), 8 real patients" in said(test)
+    button(test, "Change title or patients").click().run()
+    assert {t.label for t in test.text_input} >= {"Title, as every screen shows it"}
+    kind = next(r for r in test.radio if r.label == "The patients are")
+    kind.set_value(True).run()
+    assert begun.mapping is not None
+    assert begun.mapping.study["synthetic"] is True
+
+
+def test_the_title_of_a_study_that_is_here_needs_no_look(copied: Path) -> None:
+    first = published(OLD)
+    first.publish("ann")
+    again = published(OLD.replace("P3,male", "P3,female"))
+    test = step(again, "columns")
+    assert ":material/check:" in study_part(test)
+    assert not [b for b in test.button if b.label == "Look at them"]
 
 
 def test_a_column_is_used_twice_changed_and_left_out(job: jobs.Job) -> None:
