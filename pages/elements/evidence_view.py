@@ -467,7 +467,10 @@ def _regimens(cohort: Cohort) -> None:
         "patients.]]"
     )
     takeaway.menu(cohort, "regimens")
-    st.dataframe(regimen_table(rows), hide_index=True, column_config=dict(tables.REGIMEN_COLUMNS))
+    st.dataframe(
+        regimen_table(rows), hide_index=True, column_config=dict(tables.REGIMEN_COLUMNS),
+        placeholder="–",
+    )  # fmt: skip
 
 
 def regimens() -> tuple[list[dict[Hashable, Any]], dict[str, Any]]:
@@ -493,20 +496,19 @@ PARTS: Mapping[str, Callable[[Cohort], None]] = {
 
 
 def footer(cohort: Cohort, chosen: str) -> None:
-    """Write the source of the printed figures, and how the cohort's were computed."""
+    """Write the source of the printed figures, and how the cohort's, if there are any, were computed."""
     sources = published.PUBLICATIONS
+    methods = ["Kaplan–Meier, log-log 95% CI", "rates with exact 95% CI"]
     if chosen in _TABLES:
         names = [publication(cohort)]
+        methods.append("reproduced: equal at the printed precision, limits within 2 points")
     elif chosen == _REGIMENS:
         names = ["jabbour2023"]
+        methods = ["rates and horizons as the review prints them, nothing computed from the cohort"]
     else:
         names = [study for study in sources if study != "jabbour2023"]
     cited = "; ".join(wording.escape(_citation(sources[name])) for name in names)
-    frame.footer(
-        shown(cohort, chosen), f"published: {cited}", "Kaplan–Meier, log-log 95% CI",
-        "rates with exact 95% CI",
-        "reproduced: equal at the printed precision, limits within 2 points",
-    )  # fmt: skip
+    frame.footer(shown(cohort, chosen), f"published: {cited}", *methods)
 
 
 def _citation(source: Mapping[str, str]) -> str:

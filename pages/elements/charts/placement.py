@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+_BESIDE = 0.02  # of the width: dots that are nearer are read as one column
+_NEVER = 1000  # crossings that are better than a text cut off or in the wrong order
+
 Boxes = npt.NDArray[np.float64]
 Line = Sequence[tuple[float, float]]
 
@@ -102,7 +105,8 @@ def beside_dots(
     Returns
     -------
     list of Beside
-        One place per dot. Right and near come first; the fewest crossings win.
+        One place per dot. Right and near come first; the fewest crossings win. Beside one another,
+        higher dots have higher read-outs.
     """
     left, shift = (np.array(values) for values in zip(*_offers(), strict=True))
     taken = [_strokes(curves)]
@@ -115,8 +119,11 @@ def beside_dots(
         start = dots[i][0] - widths[i] * left
         middle = dots[i][1] - shift * unit
         boxes = np.column_stack([start, middle - 7 * unit, start + widths[i], middle + 7 * unit])
-        outside = (boxes[:, 0] < 0) | (boxes[:, 2] > 1) | (boxes[:, 1] < 0) | (boxes[:, 3] > 104)
-        hits = _overlaps(boxes, np.vstack(taken)) + 4 * outside
+        never = (boxes[:, 0] < 0) | (boxes[:, 2] > 1) | (boxes[:, 1] < 0) | (boxes[:, 3] > 104)
+        for j, place in chosen.items():
+            above = dots[i][1] - dots[j][1] if abs(dots[i][0] - dots[j][0]) < _BESIDE else 0
+            never |= (middle - (dots[j][1] - place.shift * unit)) * above < 0
+        hits = _overlaps(boxes, np.vstack(taken)) + _NEVER * never
         best = int(hits.argmin())
         chosen[i] = Beside(bool(left[best]), int(shift[best]), bool(hits[best] == 0))
         # Twice, as the dots: a text over a text is worse than a text over a line.

@@ -17,9 +17,11 @@ from pages.elements.remembered import remembered
 
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _ROW = 21  # pixels
-_WIDTHS = {"row": (34, 20), "head": (60, 44), "all": (34, 19)}
+_WIDTHS = {"row": (34, 20), "head": (60, 36), "all": (34, 19)}
 _GROUP_WIDTH = 12  # characters a line of a group's name above its column
+_SIDE_WIDTH = 20  # characters a line of a group's name below the axis
 _RATIO, _PHONE_RATIO = "Hazard ratio (95% CI)", "HR (95% CI)"
+_TEST, _PHONE_TEST = "P\ninteraction", "Interaction P"
 _INDENT, _GAP = 12, 14
 
 
@@ -90,11 +92,17 @@ def subgroup_forest(
         left=_left(figures, 2 * _GAP + 6 + sum(columns)),
         columns=(columns[0], columns[1]),
         heads=heads,
-        ratio=f"({PHONE} ? {_pixels([*ratios, _PHONE_RATIO])} : {_pixels([*ratios, _RATIO])})",
+        ratio=f"({PHONE} ? {_pixels([*ratios, _PHONE_TEST])} : {_pixels([*ratios, _RATIO])})",
         test=_pixels([*tests, "interaction"]),
     )
     datasets: dict[str, Rows] = {
-        "columns": [{"first": "\n".join(names[0]), "second": "\n".join(names[1])}],
+        "columns": [
+            {
+                "first": "\n".join(names[0]),
+                "second": "\n".join(names[1]),
+                "phone": f"{_PHONE_RATIO}\n{_PHONE_TEST}" if tests else _PHONE_RATIO,
+            }
+        ],
         "favours": _favours([name for name, _ in groups]),
         **_data(lines, domain),
     }
@@ -155,8 +163,17 @@ def _group_name(name: str) -> tuple[str, ...]:
 
 
 def _favours(names: Sequence[str]) -> Rows:
-    first, second = ("\n".join(wrap(f"fewer events: {name}", 22, 3)) for name in names)
-    return [{"left": f"← {second}", "right": f"{first} →"}]
+    """Name the group that has fewer events on each side of the ratio 1, with the pixels it takes."""
+    first, second = (("fewer events:", *wrap(name, _SIDE_WIDTH)) for name in names)
+    left, right = (f"← {second[0]}", *second[1:]), (*first[:-1], f"{first[-1]} →")
+    return [
+        {
+            "left": "\n".join(left),
+            "right": "\n".join(right),
+            "left_room": _pixels(left),
+            "right_room": _pixels(right),
+        }
+    ]
 
 
 def _data(lines: Sequence[_Line], domain: tuple[float, float]) -> dict[str, Rows]:
@@ -168,7 +185,9 @@ def _data(lines: Sequence[_Line], domain: tuple[float, float]) -> dict[str, Rows
         words = {"y": line.y, "text": line.text, "phone": line.phone}
         if row["kind"] == "head":
             group = str(row["label"])
-            data["heads"].append({**words, "p": str(row["p"])})
+            p = str(row["p"])
+            told = f"P = {p}" if p[:1].isdigit() else f"P {p}"
+            data["heads"].append({**words, "p": p, "phone_p": told})
             continue
         read = {name: str(row[name]) for name in ("n", "first", "second")}
         what = {"group": group or "All patients", "label": str(row["label"]), "ratio": row["text"]}
@@ -262,15 +281,22 @@ def _wide(text: str) -> str:
     return f"{PHONE} ? '' : {text}"
 
 
+def _one(shape: _Shape) -> str:
+    """Vega expression: where the ratio 1 stands."""
+    low, high = map(math.log, shape.domain)
+    return f"width * {-low / (high - low):.4f}"
+
+
 def _places(shape: _Shape) -> tuple[str, str, str, str]:
     """Right ends of the two columns of counts, left ends of ratio and P, as Vega expressions.
 
-    What a phone leaves out stands inside the plot there: a text without letters takes room too.
+    A phone has the P below the ratios. What it leaves out stands inside the plot there: a text
+    without letters takes room too.
     """
     first = f"({PHONE} ? 0 : -{2 * _GAP + shape.columns[1]})"
     second = f"({PHONE} ? 0 : -{_GAP})"
     ratio = f"width + {_GAP}"
-    return first, second, ratio, f"({PHONE} ? 0 : {ratio} + {shape.ratio} + {_GAP})"
+    return first, second, ratio, f"{ratio} + ({PHONE} ? 0 : {shape.ratio} + {_GAP})"
 
 
 def _text_layers(shape: _Shape) -> list[alt.Chart]:
@@ -283,7 +309,7 @@ def _text_layers(shape: _Shape) -> list[alt.Chart]:
         listing.cell("rows", _wide("datum.first"), first, y, align="right", fontWeight=weight),
         listing.cell("rows", _wide("datum.second"), second, y, align="right", fontWeight=weight),
         listing.cell("rows", "datum.ratio", ratio, y, fontWeight=weight),
-        listing.cell("heads", _wide("datum.p"), test, y),
+        listing.cell("heads", f"{PHONE} ? datum.phone_p : datum.p", test, y),
     ]
 
 
@@ -304,8 +330,10 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
         )
         for style, x, head in zip(shape.styles, (first, second), shape.heads, strict=True)
     ]
-    below = alt.YValue(shape.height + 26)
+    below, one = alt.YValue(shape.height + 26), _one(shape)
     sides = {**several, "opacity": 0.85, "baseline": "top"}
+    left = f"{one} + {shape.left} - 8 < datum.left_room ? '' : datum.left"
+    right = f"{ratio} + {shape.ratio} - {one} - 8 < datum.right_room ? '' : datum.right"
     # The room on the right stays, however short its texts are.
     end = f"({PHONE} ? {ratio} + {shape.ratio} : {test} + {shape.test})"
     return [
@@ -314,12 +342,12 @@ def _head_layers(shape: _Shape) -> list[alt.Chart]:
         listing.cell(
             "columns", _wide("datum.second"), second, top, align="right", **bold, **several
         ),
-        listing.cell("columns", f"{PHONE} ? '{_PHONE_RATIO}' : '{_RATIO}'", ratio, top, **bold),
-        listing.cell("columns", _wide("'P\\ninteraction'"), test, top, **bold, **several),
         listing.cell(
-            "favours", _wide("datum.left"), "width / 2 - 8", below, align="right", **sides
+            "columns", f"{PHONE} ? datum.phone : '{_RATIO}'", ratio, top, **bold, **several
         ),
-        listing.cell("favours", _wide("datum.right"), "width / 2 + 8", below, **sides),
+        listing.cell("columns", _wide(repr(_TEST)), test, top, **bold, **several),
+        listing.cell("favours", left, f"{one} - 8", below, align="right", **sides),
+        listing.cell("favours", right, f"{one} + 8", below, **sides),
         on("columns").mark_point(opacity=0, size=1).encode(x=listing.at(end), y=top, color=ink),
     ]
 

@@ -341,24 +341,25 @@ def _place_read_outs(milestones: Rows, curves: Sequence[Rows], shape: _Shape) ->
     On a phone the read-out carries the group's name and the plot is narrower, so it gets a place
     of its own.
     """
-    lines = _lines(curves, shape.axis)
+    lines, unit = _lines(curves, shape.axis), 100 / shape.height
     dots = [(shape.axis.share(row["t"]), row["s"]) for row in milestones]
+    rates, names = ([row[text] for row in milestones] for text in ("text", "named"))
     for text, plot, side, shift in (
         ("text", _PLOT, "left", "dy"),
         ("named", shape.phone_plot, "phone_left", "phone_dy"),
     ):
-        widths = [_text_width(row[text]) / plot for row in milestones]
-        if any(width > max(x, 1 - x) for width, (x, _) in zip(widths, dots, strict=True)):
-            # The names have no room on either side: the marks alone tell the groups apart.
-            for row in milestones:
-                row[text] = row["text"]
-            widths = [_text_width(row[text]) / plot for row in milestones]
-        places = beside_dots(dots, lines, widths=widths, unit=100 / shape.height)
-        if text == "text" and _misleading(milestones, places, 100 / shape.height):
-            for row in milestones:
-                row[text] = row["named"]
-            widths = [_text_width(row[text]) / plot for row in milestones]
-            places = beside_dots(dots, lines, widths=widths, unit=100 / shape.height)
+        widths = [_text_width(name) / plot for name in names]
+        # Names without room on either side: the marks alone tell the groups apart.
+        room = all(width <= max(x, 1 - x) for width, (x, _) in zip(widths, dots, strict=True))
+        named = room and text == "named"
+        if not named:
+            widths = [_text_width(rate) / plot for rate in rates]
+        places = beside_dots(dots, lines, widths=widths, unit=unit)
+        if room and not named and _misleading(milestones, places, unit):
+            named, widths = True, [_text_width(name) / plot for name in names]
+            places = beside_dots(dots, lines, widths=widths, unit=unit)
+        for row, written in zip(milestones, names if named else rates, strict=True):
+            row[text] = written
         # With many curves a crowd of read-outs says less than the dots alone.
         crowded = len(dots) > _READ_OUTS and not all(place.clear for place in places)
         for row, place in zip(milestones, places, strict=True):
@@ -583,10 +584,17 @@ def _backdrop(shape: _Shape, x: alt.X, rule: alt.Chart) -> list[alt.Chart]:
     low, high = shape.axis.domain
     reach = f"abs(datum.t - datum.anchor) * width / {high - low} < datum.reach"
     foot = alt.ExprRef(f"{reach} ? datum.stop : {shape.height}")
+    before = on("landmark").transform_calculate(middle="(datum.t + datum.t2) / 2")
+    wide = f"(datum.t2 - datum.t) * width / {high - low} > 16"
+    middle = alt.X("middle:Q", scale=x["scale"], axis=x["axis"])
     return [
-        on("landmark")
-        .mark_rect(opacity=0.13)
-        .encode(x=x, x2=alt.X2("t2:Q"), y=alt.YDatum(0), y2=alt.Y2Datum(100), color=_GRAY),
+        # Outlined, as no confidence band is.
+        before.mark_rect(
+            fillOpacity=0.05, stroke="gray", strokeDash=[3, 3], strokeOpacity=0.7
+        ).encode(x=x, x2=alt.X2("t2:Q"), y=alt.YDatum(0), y2=alt.Y2Datum(100), color=_GRAY),
+        before.mark_text(
+            text=alt.ExprRef(f"{wide} ? 'before the landmark' : ''"), angle=270, fontSize=12
+        ).encode(x=middle, y=alt.YDatum(50), color=alt.ColorValue(INK)),
         rule.mark_rule(strokeDash=[1.5, 3], strokeWidth=1).encode(
             x=x, y=alt.YValue(0), y2=alt.Y2Value(foot), color=_GRAY
         ),
