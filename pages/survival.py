@@ -16,6 +16,8 @@ result = survival_view.answer(cohort, view)
 survival_view.guards(cohort, view, result)
 if survival_view.nothing_to_draw(cohort, view, result):
     st.stop()
+# First of all, so that every part of the page says the number of the whole page.
+survival_view.comparison_number(cohort, view, result)
 wide, narrow = st.columns([2.15, 1], gap="medium")
 with wide, frame.part("The curves"):
     survival_view.figure(cohort, view, result)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import tomllib
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,7 @@ PAGES: Mapping[str, str] = {
 """The menu: label and file."""
 
 _COMPARISONS = "comparisons_shown"
+_WORDS = "words_of_choices"
 _log = logging.getLogger(__name__)
 
 
@@ -256,7 +258,9 @@ def to_page(
         st.page_link(PAGES[page], label=label, icon=icon, query_params=dict(query), help=tip)
 
 
-def show_patients(cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, Count]]) -> None:
+def show_patients(
+    cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, Count]], note: str = ""
+) -> None:
     """Draw a popover with one link per group to the Patients page with that selection.
 
     A study that shows no single patients has none.
@@ -265,6 +269,8 @@ def show_patients(cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, Count
     ----------
     groups : mapping of str to (CohortFilter, int)
         By name, the whole selection of the group and its number of patients; nobody is no link.
+    note : str
+        What the figure beside it does not share with these selections, safe to show.
     """
     if minimum_of(cohort.snapshot):
         return
@@ -276,6 +282,8 @@ def show_patients(cohort: Cohort, groups: Mapping[str, tuple[CohortFilter, Count
         for name, (selection, n) in shown.items():
             label = f"{wording.escape(name)}, {n:,}"
             page_link("Patients", cohort.view.with_cohort(selection), label)
+        if note:
+            st.markdown(f":small[:gray[{note}]]")
 
 
 def patients_by(cohort: Cohort, *by: Variable) -> dict[str, tuple[CohortFilter, Count]]:
@@ -459,6 +467,18 @@ def set_option(name: str, value: str | None) -> None:
     link.change(view.with_option(name, value))
 
 
+def distinct(choices: Mapping[str, str], what: str = "") -> dict[str, str]:
+    """Return the words of choices, with the value where two have the same: ‘3 months (day 90)’.
+
+    Streamlit tells the options of a widget by their words alone.
+    """
+    told = Counter(choices.values())
+    return {
+        value: words if told[words] == 1 else f"{words} ({what}{value})"
+        for value, words in choices.items()
+    }
+
+
 def select(
     label: str,
     option: str,
@@ -478,7 +498,12 @@ def select(
         The default is not written into the link.
     """
     key = f"choice_{option}"
+    words, shown = distinct(choices), st.session_state.setdefault(_WORDS, {})
     link.put(key, current)
+    if shown.get(key, words).get(current) != words.get(current):
+        # The browser keeps the words that it was sent with the value, and they are no choice any more.
+        st.session_state[key] = current
+    shown[key] = words
 
     def changed() -> None:
         value = st.session_state[key]
@@ -487,7 +512,7 @@ def select(
     st.selectbox(
         label,
         list(choices),
-        format_func=lambda v: choices[v],
+        format_func=lambda v: words[v],
         key=key,
         on_change=changed,
         width=width,

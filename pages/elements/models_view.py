@@ -157,10 +157,11 @@ def _cox_notes(cohort: Cohort, view: SurvivalView, models: CoxModels) -> None:
         missing = ", ".join(
             f"{c.variable.label} {c.n_missing}" for c in models.covariates if c.n_missing
         )
+        known = "not known" if view.landmark_days is None else "not known by the landmark"
         comparison_view.small(
             f"Complete cases: {wording.count(left, 'patient')} "
             f"({wording.count(models.n_event_left, 'event')}) left "
-            f"out of it, not known: {wording.escape(missing)}."
+            f"out of it, {known}: {wording.escape(missing)}."
         )
     for covariate in models.covariates:
         if covariate.withheld:

@@ -148,7 +148,8 @@ def _footnote(exhibit: Exhibit | None) -> str:
     source = exhibit.provenance
     cutoff = f"cut-off {source.cutoff}" if source.cutoff else ""
     parts = (source.study, f"snapshot {source.snapshot}", cutoff, source.rule, source.method)
-    said = html.escape(" · ".join(part for part in parts if part))
+    warned = [f"<b>{html.escape(caveat)}</b>" for caveat in source.caveats]
+    said = " · ".join([*warned, *(html.escape(part) for part in parts if part)])
     return f'<p style="font-size:12px;line-height:1.3;margin:0;opacity:.8">{said}</p>'
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 from analytics.suppression import Count
 from data.endpoints import ENDPOINTS, Endpoint
 from data.variables import Variable
-from pages.elements import access, frame, plain, tables, takeaway, wording
+from pages.elements import access, caveats, frame, plain, tables, takeaway, wording
 from pages.elements.answers.small_cells import LeftOut
 from pages.elements.answers.survival import (
     FEW_EVENTS,
@@ -26,6 +26,7 @@ from pages.elements.answers.survival import (
 from pages.elements.charts.survival import WHOLE, ZOOM, Group, survival_chart
 from pages.elements.charts.theme import ALL
 from pages.elements.charts.wire import packed
+from pages.elements.exports.methods import EXACT_LIMITS
 from pages.elements.frame import Cohort
 from pages.elements.remembered import remembered
 
@@ -174,9 +175,9 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     days = sorted(
         {*landmarks(cohort, view.endpoint).values(), *([view.landmark_days] if current else [])}
     )
-    origins = {"": view.origin[:1].upper() + view.origin[1:].replace("complete ", "")} | {
-        str(day): f"Landmark, {wording.month_label(day)}" for day in days if day
-    }
+    marks = {str(day): f"Landmark, {wording.month_label(day)}" for day in days if day}
+    origins = {"": view.origin[:1].upper() + view.origin[1:].replace("complete ", "")}
+    origins |= frame.distinct(marks, "day ")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         frame.select("Endpoint", "endpoint", _endpoints(cohort, view), view.endpoint.code,
                      default=cohort.study.default_endpoint)  # fmt: skip
@@ -293,35 +294,19 @@ def _chosen_by_later(cohort: Cohort, view: SurvivalView) -> list[Variable]:
 
 def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
     """Warn where a group or a filter rests on something known only after the time origin."""
-    by = [variable.name for variable in view.grouping]
-    deciding = cohort.variables.deciding([*by, *(name for name, _ in cohort.filter)])
-    changing = _chosen_by_later(cohort, view)
-    # A landmark sets right what is known on its day; it cannot undo a choice by what came later.
-    late = [variable for variable in deciding if variable.day_column and variable not in changing]
-    for variable in deciding:
-        if variable.known == "with the outcome":
-            sentence = "The cohort is chosen by its outcome: these curves are nobody’s prospects."
-            _lift(cohort, "Outcome", sentence, variable)
-    if view.landmark_days is None and late:
+    for caveat in caveats.of_time(cohort, view.grouping, view.landmark_days):
+        sentence = wording.escape(f"{caveat.sentence}.")
+        if caveat.chosen_by is not None:
+            _lift(cohort, caveat.badge, sentence, caveat.chosen_by)
+            continue
         offered = landmarks(cohort, view.endpoint)
-        what = wording.escape(wording.listed(wording.inside(v.label) for v in late))
-        is_are = "is" if len(late) == 1 else "are"
-        sentence = (
-            f"{what[:1].upper()}{what[1:]} {is_are} known only in patients still event-free then."
-        )
-        days = [offered[v.name] for v in late if v.name in offered]
+        days = [offered[v.name] for v in caveat.late if v.name in offered]
         if not days:
-            frame.guard("Immortal time", f"{sentence} Without dates no landmark can set it right.")
-            return
+            frame.guard(caveat.badge, f"{sentence} Without dates no landmark can set it right.")
+            continue
         remedy = f"Start at {wording.month_label(max(days))}"
         action = cohort.view.with_option("landmark_days", str(max(days)))
-        frame.guard("Immortal time", sentence, remedy, frame.link.change, (action,))
-    for variable in changing:
-        what = wording.inside(variable.label)
-        chosen = "The filter on" if cohort.filter.get(variable.name) else "A saved cohort chosen by"
-        when = "time starts" if view.landmark_days is None else "the landmark"
-        sentence = f"{chosen} {what} also counts what came after {when}."
-        _lift(cohort, "Immortal time", wording.escape(sentence), variable)
+        frame.guard(caveat.badge, sentence, remedy, frame.link.change, (action,))
 
 
 def _lift(cohort: Cohort, badge: str, sentence: str, variable: Variable) -> None:
@@ -335,7 +320,8 @@ def _lift(cohort: Cohort, badge: str, sentence: str, variable: Variable) -> None
 
 def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: LeftOut) -> None:
     n, events = chosen.n, chosen.n_event
-    text = f":material/flag: Landmark at {wording.month_label(chosen.at)} from {view.origin}: " + (
+    origin = wording.escape(view.origin)
+    text = f":material/flag: Landmark at {wording.month_label(chosen.at)} from {origin}: " + (
         f"{wording.count(n, 'patient')} left out ({wording.count(events, 'event')})"
         if n
         else "nobody is left out"
@@ -373,7 +359,6 @@ def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival | Incid
         return True
     if result.enough:
         return False
-    reasons = dict(result.left_out) | (result.landmark.reasons if result.landmark else {})
     if result.withheld:
         text = frame.withheld(cohort, result.withheld)
     elif result.n == 0:
@@ -384,7 +369,9 @@ def nothing_to_draw(cohort: Cohort, view: SurvivalView, result: Survival | Incid
         text = "Only one patient of this cohort can be shown: there is no curve of one."
     else:
         text = f"{result.n} patients are too few for a curve: every step would be one person."
-    st.info(f"{text} {_reasons('Left out', reasons)} Widen the filter or choose another grouping.")
+    st.info(
+        f"{text} {_reasons('Left out', _outside(result))} Widen the filter or choose another grouping."
+    )
     if not result.minimum:
         frame.page_link("Patients", cohort.view, "Show these patients", ":material/groups:")
     return True
@@ -520,12 +507,29 @@ def numbers(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) ->
         table = table[["", *events, *shown]]
     st.table(table, border="horizontal", hide_index=True)
     lines = tables.comparison(result, view.horizon_days, view.unit)
+    if len(result.levels) == 2:
+        lines += _not_estimable(result)
     st.markdown("  \n".join(f":small[{line}]" for line in lines))
     if isinstance(result, Survival) and result.few_events:
         _few_events(cohort, view, result)
     with st.container(horizontal=True):
-        frame.show_patients(cohort, frame.patients_by(cohort, *view.grouping))
+        patients = frame.patients_by(cohort, *view.grouping)
+        frame.show_patients(cohort, patients, _not_in_the_curves(result))
         takeaway.menu(cohort, "survival_table")
+
+
+def _outside(result: Survival | Incidence) -> dict[str, Count]:
+    """Return the patients of the cohort who are not in the curves, by reason."""
+    return {**result.left_out, **(result.landmark.reasons if result.landmark else {})}
+
+
+def _not_in_the_curves(result: Survival | Incidence) -> str:
+    """Say of the patients of the groups who is in no curve, and who in the curve of another group."""
+    said = _reasons("Of these, not in the curves", _outside(result))
+    if n_later := result.n_later:
+        moved = wording.count(n_later, "patient")
+        said += f" {moved} changed group later and stay as on the day of the landmark."
+    return said.strip()
 
 
 def _few_events(cohort: Cohort, view: SurvivalView, result: Survival) -> None:
@@ -556,9 +560,26 @@ def by_group(view: SurvivalView, result: Survival | Incidence) -> None:
         border="horizontal",
         hide_index=True,
     )
+    for line in _not_estimable(result):
+        st.markdown(f":small[{line}]")
     if isinstance(result, Survival) and result.pairwise is not None:
         with st.expander("Every two groups, adjusted for their number"):
             st.table(tables.pairwise_rows(result), border="horizontal", hide_index=True)
+
+
+def _not_estimable(result: Survival | Incidence) -> tuple[str, ...]:
+    """Say in a line of Markdown why hazard ratios are not estimable, if some are not."""
+    if result.hazard is None or result.hazard.groups["estimable"].all():
+        return ()
+    missing = set(result.hazard.groups.query("not estimable")["level"])
+    blank = [v.name for v in result.levels if v.value in missing and tables.events(result, v) == 0]
+    reference = result.levels[0]
+    why = "too few events for a finite ratio"
+    if reference.name in blank:
+        why = f"no event in {wording.escape(reference.name)}, the reference"
+    elif blank:
+        why = f"no event in {wording.escape(wording.listed(blank))}"
+    return (f":gray[Not estimable: {why}.]",)
 
 
 def in_plain_words(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
@@ -582,6 +603,13 @@ def method(result: Survival | Incidence) -> tuple[str, str]:
     return "Kaplan–Meier, 95% CI log-log", "log-rank, two-sided; Cox, Efron ties"
 
 
+def comparison_number(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> int:
+    """Count the curves as a comparison; return the number of this session so far, 0 if they are none."""
+    if result.test is None:
+        return 0
+    return frame.comparison_number(cohort, *view.question.values())
+
+
 def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> None:
     """Write study, selection, n and events, method and what was left out."""
     counted = f"n = {result.n}, {wording.count(result.n_event, 'event')} ({view.endpoint.events})"
@@ -589,7 +617,13 @@ def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
     if isinstance(result, Incidence):
         n_competing = wording.count(result.n_competing, "competing event")
         counted += f", {n_competing} ({result.competing.phrase})"
-    parts = [counted, f"{estimate}, at 100% and 0% the exact limit for those at risk"]
+    parts = [counted]
+    if result.landmark is not None:
+        at = result.landmark.at
+        parts.append(
+            f"landmark at {wording.month_label(at)} (day {at:.0f}) from {wording.escape(view.origin)}"
+        )
+    parts += [f"{estimate}, {EXACT_LIMITS}"]
     parts.append("tests and ratio over the whole follow-up")
     if k := result.minimum:
         parts.append(
@@ -598,11 +632,9 @@ def footer(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
     parts.append(
         "median follow-up by reverse Kaplan–Meier, of everybody with a time to this endpoint"
     )
-    if result.test is not None:
-        looks = frame.comparison_number(cohort, *view.question.values())
+    if looks := comparison_number(cohort, view, result):
         parts += [tests, f"exploratory, comparison {looks} of this session"]
     if any(variable.expression for variable in view.grouping):
         parts.append("‘+’ is not negative: it holds below LOD")
-    if result.left_out:
-        parts.append(_reasons("left out", result.left_out).rstrip("."))
+    parts.append(_reasons("left out", _outside(result)).rstrip("."))
     frame.footer(cohort, *parts)

@@ -279,6 +279,9 @@ def _restricted_mean(result: Survival, unit: str) -> str:
 
     rows = [result.row(level, mean.groups).iloc[0] for level in result.levels or (None,)]
     values = [wording.in_unit(row["mean"] - start, unit) for row in rows]
+    if len(values) > 2:
+        names = (wording.escape(level.short) for level in result.levels)
+        values = [f"{name} {value}" for name, value in zip(names, values, strict=True)]
     span = "" if result.landmark is None else f"from {label(start)} "
     text = f"Restricted mean {span}to {label(mean.tau)}: {wording.listed(values)}"
     if len(rows) != 2:

@@ -20,6 +20,7 @@ from docx import Document
 from openpyxl import load_workbook
 from pptx import Presentation
 from pypdf import PdfReader
+from streamlit.testing.v1 import AppTest
 
 from analytics.suppression import Hidden
 from data.cohort import CohortFilter
@@ -33,6 +34,7 @@ from pages.elements.exhibits.proofs import PROOFS
 from pages.elements.exports import proof, report
 from pages.elements.exports.exhibit import Exhibit
 from pages.elements.exports.methods import METHODS
+from pages.elements.exports.workbook import provenance_table
 from pages.elements.frame import Cohort
 from pages.elements.link import View
 from pages.elements.talk import LONGEST_MESSAGE, LONGEST_TITLE
@@ -249,6 +251,157 @@ def test_a_cohort_without_a_page_is_that_of_its_page(short2025: Snapshot) -> Non
     made: dict[str, Any] = {}
     exec(exhibit.code, made)
     assert len(made["numbers"]) == len(exhibit.tables["Milestones"])
+
+
+# What its page warns of
+
+BADGES = ("Immortal time", "Outcome", "Hazards not proportional", "Left out")
+WARNED: tuple[tuple[str, CohortFilter, dict[str, str], tuple[str, ...]], ...] = (
+    ("short2025", CohortFilter(), {"by": "risk_group"}, ("Few events",)),
+    ("short2025", CohortFilter(), {"by": "mrd_3_months"}, ("Immortal time",)),
+    ("short2025", CohortFilter(), {"by": "mrd_3_months", "landmark_days": "91"}, ()),
+    ("allmrd", CohortFilter(), {"by": "frontline_therapy", "endpoint": "RFS"},
+     ("Hazards not proportional",)),
+    ("chiaretti2004", CohortFilter(), {"by": "allosct", "endpoint": "RFS"},
+     ("Immortal time", "Left out")),
+    ("short2025", CohortFilter(allosct=("yes",)), {"landmark_days": "167"}, ("Immortal time",)),
+    ("short2025", CohortFilter(mrd_3_months=("positive",)), {"endpoint": "CIR", "by": "allosct"},
+     ("Immortal time", "Few events")),
+    ("short2025", CohortFilter(disposition=("relapsed",)), {}, ("Outcome",)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("view", WARNED, ids=str)
+def test_curves_that_leave_carry_the_warnings_of_their_page(
+    view: tuple[str, CohortFilter, dict[str, str], tuple[str, ...]],
+) -> None:
+    study, chosen, options, badges = view
+    cohort = cohort_of((study, chosen, options))
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, values in cohort.view.to_query().items():
+        test.query_params[name] = list(values)
+    test = test.switch_page("pages/survival.py").run()
+    assert not test.exception
+    page = "\n".join(str(each.value) for each in test.markdown)
+    exhibit = exhibits.exhibit("survival_curves", cohort)
+    assert exhibit is not None
+    caveats = exhibit.provenance.caveats
+    assert tuple(each.partition(":")[0] for each in caveats) == badges
+    assert {badge for badge in BADGES if f":material/warning: {badge}]" in page} == {*badges} - {
+        "Few events"
+    }
+    # Of incidences the page says it in words below the test.
+    few = re.search(r"(?:Few events\]|Fewer than 5 events in)", page)
+    assert bool(few) == ("Few events" in badges)
+    for badge, _, words in (each.partition(": ") for each in caveats):
+        if badge in ("Immortal time", "Outcome"):
+            assert words in parts.plain(page)
+    assert exhibit.provenance.footnote.startswith(" · ".join((*caveats, exhibit.provenance.study)))
+
+
+@pytest.mark.parametrize("key", ["survival_table", "subgroup_forest", "cox_table"])
+def test_tables_and_models_of_the_same_groups_warn_too(key: str) -> None:
+    exhibit = exhibits.exhibit(key, cohort_of(WARNED[1][:3]))
+    assert exhibit is not None
+    assert exhibit.provenance.caveats[0].startswith("Immortal time: MRD at 3 months is known")
+
+
+def test_the_naive_analysis_warns_and_the_others_need_not() -> None:
+    cohort = cohort_of(("short2025", CohortFilter(), {}))
+    for key in ("transplant_naive", "transplant_landmark", "transplant_simon_makuch"):
+        exhibit = exhibits.exhibit(key, cohort)
+        assert exhibit is not None
+        assert [each.partition(":")[0] for each in exhibit.provenance.caveats] == (
+            ["Immortal time"] if key == "transplant_naive" else []
+        )
+    without = CohortFilter(car_t=("no",))
+    chosen = exhibits.exhibit("transplant_answers", cohort_of(("short2025", without, {})))
+    assert chosen is not None
+    (caveat,) = chosen.provenance.caveats
+    assert caveat.startswith("Immortal time: The filter on CAR T-cell consolidation")
+
+
+def test_a_workbook_says_what_misleads() -> None:
+    exhibit = exhibits.exhibit("survival_table", cohort_of(WARNED[1][:3]))
+    assert exhibit is not None
+    table = provenance_table(exhibit.provenance).set_index("What")
+    assert table.loc["Read with care", "Value"] == " · ".join(exhibit.provenance.caveats)
+
+
+# Of whom it speaks
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_events_stand_beside_the_patients_who_had_them(name: str) -> None:
+    for key, exhibit in exhibits_of(name)[1].items():
+        if key not in ("survival_table", "transplant_answers"):
+            continue
+        *_, counted = exhibit.provenance.counts.split(" · ")
+        found = re.fullmatch(r"(?:in the \w+ )?([\d,]+)(?: of [\d,]+)? patients?, ([\d,]+) events?",
+                             counted)  # fmt: skip
+        assert found, counted
+        table = exhibit.tables["Groups" if key == "survival_table" else "Analyses"]
+        if key == "survival_table":
+            sums = table[["Patients", "Events"]].sum()
+            if "Relapse" in set(table["Group"]):
+                continue
+            told = tuple(sums)
+        else:
+            first = table.iloc[0]
+            told = tuple(
+                first[f"AlloSCT, {what}"] + first[f"None, {what}"]
+                for what in ("patients", "events")
+            )
+        assert tuple(int(each.replace(",", "")) for each in found.groups()) == told
+
+
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ({"by": "mrd_after_cycle_1"}, "161 of 161 patients · in the curves 77 patients, 13 events"),
+        ({"by": "mrd_3_months"}, "161 of 161 patients · in the curves 113 patients, 20 events"),
+    ],
+)
+def test_counts_of_curves_are_not_those_of_the_cohort(options: dict[str, str], counts: str) -> None:
+    exhibit = exhibits.exhibit("survival_curves", cohort_of(("short2025", CohortFilter(), options)))
+    assert exhibit is not None
+    assert exhibit.provenance.counts == counts
+
+
+def test_the_landmark_counts_its_own_patients() -> None:
+    exhibit = exhibits.exhibit("transplant_landmark", cohort_of(("short2025", CohortFilter(), {})))
+    assert exhibit is not None
+    (table,) = exhibit.shown.values()
+    cells = [cell.split("/") for cell in table["Events / patients"]]
+    events, patients = (sum(int(cell[i]) for cell in cells) for i in (0, 1))
+    counted = exhibit.provenance.counts.split(" · ")[1]
+    assert counted == f"in the curves {patients} patients, {events} events"
+
+
+@pytest.mark.parametrize(
+    ("key", "page", "options"),
+    [
+        ("survival_curves", "survival", {"by": "risk_group"}),
+        ("survival_curves", "survival", {"endpoint": "CIR"}),
+        ("transplant_landmark", "", {}),
+        ("evidence_beside_rfs", "", {}),
+    ],
+)
+def test_limits_are_told_alike_on_the_page_and_in_its_files(
+    key: str, page: str, options: dict[str, str]
+) -> None:
+    cohort = cohort_of(("short2025", CohortFilter(), options))
+    exhibit = exhibits.exhibit(key, cohort)
+    assert exhibit is not None
+    words = ", at 100% and 0% the exact limit for those at risk"
+    estimate = re.search(rf"[^;·]*95% CI [^;·]*?{words}", exhibit.provenance.method)
+    assert estimate
+    if page:
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, values in cohort.view.to_query().items():
+            test.query_params[name] = list(values)
+        test = test.switch_page(f"pages/{page}.py").run()
+        assert estimate[0] in "\n".join(str(each.value) for each in test.markdown)
 
 
 def test_the_link_of_an_exhibit_shows_it_again() -> None:

@@ -30,6 +30,7 @@ from pages.elements.answers import subgroups as forests
 from pages.elements.charts.balance import love_plot
 from pages.elements.charts.subgroups import subgroup_forest
 from pages.elements.charts.theme import styles
+from tests.drawn import texts
 
 ROOT = Path(__file__).parents[2]
 PAGE = "pages/survival.py"
@@ -207,8 +208,8 @@ def test_what_is_not_drawn_is_said() -> None:
     assert "no ratio in any of its groups: MRD dynamics" in words
     assert "more than 6 levels: Cytogenetics" in words
     assert "split at the median" in words
-    # All patients, 30 subgroups and 14 tests of interaction; the figure itself is counted below.
-    assert "Comparison 45 of this session" in words
+    # The curves, all patients, 30 subgroups and 14 tests of interaction.
+    assert "Comparison 46 of this session" in words
 
 
 def test_what_is_known_later_needs_the_landmark() -> None:
@@ -226,10 +227,10 @@ def test_what_is_known_later_needs_the_landmark() -> None:
 def test_three_groups_offer_which_to_compare() -> None:
     test = run(study="short2025", by="frontline_therapy", section="subgroups")
     (choice,) = [s for s in test.selectbox if s.label.startswith("Compared with")]
-    assert choice.label == "Compared with Hyper-CVAD-based"
+    assert choice.label == "Compared with hyper-CVAD-based"
     choice.set_value("mini-hyper-CVD-based").run()
     assert asked(test, "contrast") == ["mini-hyper-CVD-based"]
-    assert "of Mini-hyper-CVD-based against Hyper-CVAD-based" in said(test)
+    assert "of mini-hyper-CVD-based against hyper-CVAD-based" in said(test)
     # Another grouping does not have that level: its own second level is compared.
     other = run(by="sex", section="subgroups", contrast="mini-hyper-CVD-based")
     assert "Hazard ratio of Male against Female" in said(other)
@@ -273,6 +274,38 @@ def test_rows_of_a_forest_never_touch() -> None:
     places = sorted([*data["rows"], *data["heads"]], key=lambda line: line["y"])
     assert all(b["y"] - a["y"] >= 20 for a, b in pairwise(places))
     assert "\n" in places[-1]["phone"]
+
+
+@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 2.4, 9.0])
+def test_each_side_of_a_forest_is_named_from_the_ratio_1_on(ratio: float, phone: bool) -> None:
+    rows = [row("All patients", ratio, ratio / 2, 1.6 * ratio, kind="all")]
+    drawn = texts(subgroup_forest(rows, groups=GROUPS), phone=phone)
+    (one,) = (text.x for text in drawn if text.text == "1")
+    left, right = (text for text in drawn if "fewer events" in text.text)
+    assert (left.text, left.align) == ("← fewer events:\nMRD positive", "right")
+    assert (right.text, right.align) == ("fewer events:\nMRD negative →", "left")
+    assert one - 12 < left.x < one < right.x < one + 12
+
+
+def test_the_name_of_a_side_without_room_is_left_out() -> None:
+    groups = [("Mini-hyper-CVD-based", GROUPS[0][1]), GROUPS[1]]
+    rows = [row("All patients", 0.1, 0.06, 0.4, kind="all")]
+    drawn = texts(subgroup_forest(rows, groups=groups), phone=True)
+    assert [text.text for text in drawn if "fewer events" in text.text] == [
+        "← fewer events:\nMRD positive"
+    ]
+
+
+def test_a_phone_reads_the_interaction_in_the_row_of_its_variable() -> None:
+    rows = [*ROWS, {"kind": "head", "label": "Age", "p": "<\u202f0.001"}, row("Old", 1.0, 0.5, 2.0),
+            {"kind": "head", "label": "Transplant", "p": "–"}]  # fmt: skip
+    drawn = {text.text: text for text in texts(subgroup_forest(rows, groups=GROUPS), phone=True)}
+    for head, p in (("Sex", "P = 0.23"), ("Age", "P <\u202f0.001"), ("Transplant", "P –")):
+        assert drawn[p].y == drawn[head].y
+        assert drawn[p].x == drawn["HR (95% CI)\nInteraction P"].x
+    wide = {text.text for text in texts(subgroup_forest(rows, groups=GROUPS), phone=False)}
+    assert {"0.23", "P\ninteraction"} <= wide
 
 
 def test_a_forest_has_palette_names_and_one_template() -> None:
@@ -331,7 +364,8 @@ def test_cox_table_of_papers() -> None:
     assert f"**{joint.n} patients**, **{joint.n_event} events**" in words
     assert f"concordance {joint.concordance:.2f}" in words
     assert "20 events for 5 coefficients" in words
-    assert "50 patients (2 events) left out of it, not known: MRD at 3 months 50" in words
+    assert "50 patients (2 events) left out of it, not known by the landmark: " in words
+    assert "the landmark: MRD at 3 months 50." in words
 
 
 def test_a_transplant_counts_from_its_day_where_there_is_no_landmark() -> None:

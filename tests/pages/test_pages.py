@@ -240,8 +240,8 @@ def test_one_patient_is_not_drawn_as_a_curve(short2025: Snapshot) -> None:
 
 def test_a_group_of_three_is_not_drawn_and_said_so() -> None:
     test = run("pages/survival.py", {"study": "short2025", "by": "cytogenetics"})
-    assert "High hyperdiploidy, too few for a curve (3)" in said(test)
-    assert not any("High hyperdiploidy" in table.to_string() for table in tables(test))
+    assert "high hyperdiploidy, too few for a curve (3)" in said(test)
+    assert not any("high hyperdiploidy" in table.to_string() for table in tables(test))
     few = run("pages/survival.py", {"study": "short2025", "cytogenetics": "high hyperdiploidy"})
     assert "3 patients are too few for a curve" in said(few)
     assert not few.table

@@ -152,11 +152,27 @@ def test_a_slide_has_the_message_the_figure_and_where_it_is_from() -> None:
     test = opened(EXAMPLE, present="5")
     text = said(test)
     assert "no event in 9 MRD-negative patients, 7 in 16 MRD-positive" in text
-    assert "<b>59 of 161 patients, 11 events, 25 in the curves</b>" in text
+    assert "<b>59 of 161 patients · in the curves 25 patients, 7 events</b>" in text
     assert "Short 2025 (synthetic)" in text
     assert len(test.get("vega_lite_chart")) == 1
     assert not test.sidebar.children
     assert not test.title
+
+
+def test_the_foot_of_a_slide_warns_of_what_its_page_warns_of() -> None:
+    late = "Immortal time: MRD at 3 months is known only in patients still event-free then"
+    assert f"<b>{late}</b>" in said(opened(EXAMPLE, present="2"))
+    text = said(opened(EXAMPLE, present="7"))
+    assert "<b>Few events: fewer than 5 in AlloSCT in CR1</b>" in text
+    assert "Immortal time" not in text
+
+
+def test_the_files_of_a_talk_warn_too() -> None:
+    talk = Talk("One", EXAMPLE.slides[1:2])
+    (slide,) = Presentation(io.BytesIO(present_view._as_pptx(talk))).slides
+    (warned,) = [each.text_frame.text for each in slide.shapes if each.name == "Caveats"]
+    assert warned.startswith("Immortal time: MRD at 3 months is known only")
+    assert "Immortal time:" in html.fromstring(present_view._as_html(talk)).text_content()
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,9 @@ def test_title_message_footnote_and_notes(curves: Exhibit) -> None:
     assert shapes["Message"].text_frame.text == "A line of ours."
     assert sizes(shapes["Message"]) == {24}
     assert min(sizes(slide.shapes.title)) >= 24
-    assert shapes["Footnote"].text_frame.text == curves.provenance.footnote
+    assert shapes["Footnote"].text_frame.text == curves.provenance.source
+    assert shapes["Caveats"].text_frame.text == " · ".join(curves.provenance.caveats)
+    assert shapes["Caveats"].top + shapes["Caveats"].height <= shapes["Footnote"].top
     assert sizes(shapes["Footnote"]) == {10}
     notes = slide.notes_slide.notes_text_frame.text
     for told in (methods.paragraph(curves.methods), curves.provenance.link,
@@ -335,7 +337,8 @@ def test_libreoffice_renders_every_slide(
     for page, exhibit in zip(pages[:3], shown[:3], strict=True):
         written = "".join(page.extract_text().split())
         assert "".join(exhibit.title.split()) in written
-        assert "".join(exhibit.provenance.footnote.split()) in written
+        for line in (*exhibit.provenance.caveats, exhibit.provenance.source):
+            assert "".join(line.split()) in written
         for series in exhibit.series:
             assert "".join(series.name.split()) in written
             assert all(count in written for count in ("".join(c.split()) for c in series.counts))

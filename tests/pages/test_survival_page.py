@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS
 from data.store import Snapshot, find
 from data.variables import Dictionary
-from pages.elements import plain, survival_view, tables, wording
+from pages.elements import frame, plain, survival_view, tables, wording
 from pages.elements.answers import survival as answers
 from pages.elements.charts.survival import survival_chart
 from pages.elements.charts.theme import Group, crossed, styles
@@ -355,6 +356,74 @@ def test_who_is_left_out_of_two_groupings_adds_up_to_the_cohort(
     assert result.n + sum(result.left_out.values()) + excluded == 161
 
 
+# Landmark
+
+
+NEAR = {"study": "short2025", "by": "mrd_3_months", "landmark_days": "90"}
+
+
+@pytest.mark.parametrize("day", ["88", "90", "91", "92", "167"])
+def test_a_rerun_keeps_the_landmark_of_the_link(day: str) -> None:
+    test = run(NEAR | {"landmark_days": day})
+    n = table(test).loc["Patients"].tolist()
+    test.run()
+    assert test.query_params["landmark_days"] in (day, [day])
+    assert table(test).loc["Patients"].tolist() == n
+    words = box(test, "Time from").options
+    assert len(set(words)) == len(words)
+
+
+def test_two_landmarks_of_the_same_month_are_told_apart_by_their_day() -> None:
+    test = run(NEAR)
+    assert "Landmark, 3 months (day 90)" in box(test, "Time from").options
+    assert "Landmark, 3 months (day 91)" in box(test, "Time from").options
+    test = box(test, "Time from").set_value("91").run()
+    assert test.query_params["landmark_days"] in ("91", ["91"])
+    shown = box(test, "Time from")
+    assert "Landmark, 3 months" in shown.options
+    # The browser would send the words back that it was sent last.
+    assert (shown.proto.set_value, shown.proto.raw_value) == (True, "Landmark, 3 months")
+
+
+def traced(test: AppTest) -> str:
+    (text,) = [str(e.value) for e in test.markdown if "snapshot " in str(e.value)]
+    return text
+
+
+def in_brackets(text: str) -> int:
+    return sum(map(int, re.findall(r"\((\d+)\)", text)))
+
+
+@pytest.mark.parametrize("by", ["mrd_3_months", "allosct"])
+def test_the_footer_accounts_for_every_patient_of_the_cohort(by: str) -> None:
+    text = traced(run(NEAR | {"by": by}))
+    assert "landmark at 3 months (day 90) from first complete remission" in text
+    (n,) = re.findall(r"n = (\d+),", text)
+    (left_out,) = re.findall(r"· left out: (.*?) ·", text)
+    assert "last seen before the landmark" in left_out
+    assert int(n) + in_brackets(left_out) == 161
+    assert "landmark" not in traced(run({"study": "short2025", "by": by}))
+
+
+def test_the_patients_offered_say_who_of_them_is_in_no_curve() -> None:
+    def note(test: AppTest) -> str:
+        return next(
+            (str(e.value) for e in test.markdown if "not in the curves" in str(e.value)), ""
+        )
+
+    assert in_brackets(note(run(NEAR))) == 161 - 106
+    moved = note(run(NEAR | {"by": "allosct", "landmark_days": "167"}))
+    assert in_brackets(moved) == 8
+    assert "12 patients changed group later and stay as on the day of the landmark" in moved
+    assert note(run({"study": "short2025", "by": "sex"})) == ""
+
+
+def test_choices_of_the_same_words_show_what_stands_in_the_link() -> None:
+    choices = {"age": "Age", "age_years": "Age", "sex": "Sex"}
+    shown = frame.distinct(choices)
+    assert shown == {"age": "Age (age)", "age_years": "Age (age_years)", "sex": "Sex"}
+
+
 # Tests
 
 
@@ -396,6 +465,34 @@ def test_the_trend_follows_the_order_of_the_responders(
     trend = log_rank_trend(events, by="mrd_dynamics", scores=[0, 1, 2])
     assert f"Early, Late and Non-responder {wording.p_value(trend.p_value)}" in said(test)
     assert "Trend" not in said(run({"study": "short2025", "by": "risk_group"}))
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ({"by": "risk_group", "by2": "mrd_after_cycle_1"},
+         "no event in Standard risk · MRD negative, the reference"),
+        ({"by": "mrd_after_cycle_1", "by2": "mrd_3_months"}, "no event in MRD negative · MRD positive"),
+        ({"by": "mrd_after_cycle_1", "ph_status": "negative"}, "no event in MRD negative, the reference"),
+    ],
+)  # fmt: skip
+def test_a_ratio_that_cannot_be_estimated_says_why(query: dict[str, str], why: str) -> None:
+    assert f"Not estimable: {why}." in said(run({"study": "short2025", **query}))
+
+
+def test_ratios_that_are_estimated_need_no_reason() -> None:
+    assert "Not estimable" not in said(run({"study": "short2025", "by": "risk_group"}))
+
+
+@pytest.mark.parametrize("section", ["subgroups", "cox", "balance"])
+def test_a_page_counts_its_comparisons_once(section: str) -> None:
+    test = run({"study": "short2025", "by": "mrd_3_months", "landmark_days": "91",
+                "section": section})  # fmt: skip
+    for _ in range(2):
+        numbers = re.findall(r"omparison (\d+) of this session", said(test))
+        assert len(numbers) == 2
+        assert len(set(numbers)) == 1
+        test.run()
 
 
 def test_enough_events_need_no_permutation() -> None:

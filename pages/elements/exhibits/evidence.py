@@ -14,10 +14,11 @@ from pages.elements.evidence import Comparison
 from pages.elements.exhibits import parts
 from pages.elements.exhibits.code import script
 from pages.elements.exports.exhibit import Exhibit, Provenance
+from pages.elements.exports.methods import KAPLAN_MEIER
 from pages.elements.frame import Cohort
 
 PAGE = "Evidence"
-_METHOD = "Kaplan–Meier, log-log 95% CI; rates with exact 95% CI"
+_METHOD = f"{KAPLAN_MEIER}; rates with exact 95% CI"
 _CELLS = {
     "label": "Group", "note": "Patients", "value": "Cohort", "low": "Low", "high": "High",
     "printed": "Printed", "printed_low": "Printed, low", "printed_high": "Printed, high",

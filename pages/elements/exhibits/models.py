@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pandas as pd
 
+from analytics.suppression import Count
 from data.variables import Variable
 from pages.elements import (
     balance_view,
+    caveats,
     comparison_view,
     forest_view,
     model_tables,
@@ -37,13 +40,21 @@ def _with_events(cohort: Cohort) -> tuple[SurvivalView, Curves] | None:
     return found if found and found[1].n_event else None
 
 
-def _provenance(cohort: Cohort, view: SurvivalView, method: str) -> Provenance:
+def _provenance(
+    cohort: Cohort,
+    view: SurvivalView,
+    method: str,
+    n: Count,
+    n_event: Count,
+    compared: Iterable[Variable],
+) -> Provenance:
     if view.landmark_days is not None:
         method += f"; landmark at {wording.month_label(view.landmark_days)}"
     if view.endpoint.competing:
         method += "; cause-specific: the competing event censors"
-    said = parts.counts(cohort, view.endpoint)
-    return parts.provenance(cohort, PAGE, counts=said, method=method)
+    said = parts.counts_inside(cohort, "in the model", n, n_event)
+    warned = caveats.of_time(cohort, compared, view.landmark_days)
+    return parts.provenance(cohort, PAGE, counts=said, method=method, caveats=warned)
 
 
 def _methods(cohort: Cohort, view: SurvivalView, *used: str) -> tuple[str, ...]:
@@ -66,6 +77,7 @@ def subgroup_forest(cohort: Cohort) -> Exhibit | None:
     if forest is None:
         return None
     rows, _ = forest_view.forest_rows(forest)
+    everybody = forest.subgroups.rows.iloc[0]
     title = parts.plain(forest_view.title(forest))
     return Exhibit(
         key="subgroup_forest",
@@ -73,7 +85,8 @@ def subgroup_forest(cohort: Cohort) -> Exhibit | None:
         title=f"{title}, {wording.inside(view.endpoint.label)}",
         message=_forest_message(forest),
         provenance=_provenance(
-            cohort, view, "a Cox model in each subgroup, Efron ties, Wald 95% CI; none adjusted"
+            cohort, view, "a Cox model in each subgroup, Efron ties, Wald 95% CI; none adjusted",
+            everybody["n"], everybody["n_event"], [view.by],
         ),
         spec=forest_view.chart(view.by, forest, rows),
         alt=parts.plain(forest_view.forest_alt(forest, rows)),
@@ -88,7 +101,7 @@ def subgroup_forest(cohort: Cohort) -> Exhibit | None:
             f"against={forest.comparison.compared.value!r}, landmark_days={view.landmark_days}",
             "numbers = found.subgroups.rows",
         ),
-    )
+    )  # fmt: skip
 
 
 def _forest_message(forest: ForestRows) -> str:
@@ -162,6 +175,8 @@ def cox_table(cohort: Cohort) -> Exhibit | None:
     if models is None or not models.covariates:
         return None
     title = models_view.cox_title(view)
+    # A covariate that changes is in the model from its day on.
+    compared = [c.variable for c in models.covariates if not c.time_dependent]
     used = ["cox", "proportional_hazards"]
     used += ["firth"] if firth and models.infinite else []
     used += ["time_dependent_cox"] if any(c.time_dependent for c in models.covariates) else []
@@ -170,7 +185,10 @@ def cox_table(cohort: Cohort) -> Exhibit | None:
         page=PAGE,
         title=title,
         message=_cox_message(models),
-        provenance=_provenance(cohort, view, "Cox, Efron ties, Wald 95% CI; complete cases"),
+        provenance=_provenance(
+            cohort, view, "Cox, Efron ties, Wald 95% CI; complete cases",
+            models.n, models.n_event, compared,
+        ),
         tables={"Covariates": _covariates(models), "Joint model": _joint(models)},
         shown={title: model_tables.cox_rows(models, firth=firth and models.infinite)},
         methods=_methods(cohort, view, *used),
@@ -182,7 +200,7 @@ def cox_table(cohort: Cohort) -> Exhibit | None:
             f"landmark_days={view.landmark_days}, firth={firth}",
             "numbers = {c.variable.name: c.rows for c in found.covariates}",
         ),
-    )
+    )  # fmt: skip
 
 
 def _cox_message(models: CoxModels) -> str:
@@ -272,7 +290,9 @@ def balance(cohort: Cohort) -> Exhibit | None:
         page=PAGE,
         title=title,
         message=_balance_message(answer, rows),
-        provenance=_provenance(cohort, view, _how(answer)),
+        provenance=_provenance(
+            cohort, view, _how(answer), sum(answer.n.values()), sum(answer.n_event.values()), [by]
+        ),
         spec=love_plot(rows),
         alt=balance_view.love_alt(rows),
         tables={

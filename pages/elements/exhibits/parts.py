@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
-from analytics.suppression import Hidden
+from analytics.suppression import Count, Hidden
 from data.cohort import CohortFilter
 from data.endpoints import Endpoint
 from data.variables import Variable
 from pages.elements import access, frame, wording
 from pages.elements.answers.small_cells import minimum_of
+from pages.elements.caveats import Caveat
 from pages.elements.charts.theme import Group
 from pages.elements.exports.document import plain_text
 from pages.elements.exports.exhibit import Provenance, Series
@@ -30,7 +31,13 @@ LONGEST = 230
 
 
 def provenance(
-    cohort: Cohort, page: str, *, counts: str, method: str, rule: bool = False
+    cohort: Cohort,
+    page: str,
+    *,
+    counts: str,
+    method: str,
+    rule: bool = False,
+    caveats: Iterable[Caveat] = (),
 ) -> Provenance:
     """Return where the numbers of an exhibit come from.
 
@@ -44,6 +51,8 @@ def provenance(
         In words.
     rule : bool
         Whether the MRD rule plays a part.
+    caveats : iterable of Caveat
+        What the page warns of.
     """
     study = cohort.study
     return Provenance(
@@ -58,6 +67,7 @@ def provenance(
         rule="MRD by the rule of the study" if rule and not cohort.filter.rule else "",
         cutoff=study.data_cutoff or "",
         citation=_one_line(study.citation),
+        caveats=tuple(_one_line(str(caveat)) for caveat in caveats),
     )
 
 
@@ -95,14 +105,34 @@ def address(cohort: Cohort, page: str) -> str:
     return f"{'' if file == 'app' else file}?{urlencode(query, doseq=True)}"
 
 
-def counts(cohort: Cohort, endpoint: Endpoint | None = None, *more: str) -> str:
+def counts(cohort: Cohort, endpoint: Endpoint | None = None) -> str:
     """Return patients and events of a cohort as the line under a title says them."""
-    n, total = (access.size(cohort.snapshot, each) for each in (cohort.filter, CohortFilter()))
-    said = [f"{n:,} of {wording.count(total, 'patient')}"]
+    said = [_patients(cohort)]
     if endpoint and not access.derivability(cohort.snapshot)[endpoint.code].refused_because:
         events = access.followed(cohort.snapshot, cohort.filter, endpoint.code).n_event
         said.append(wording.count(events, "event"))
-    return ", ".join((*said, *(each for each in more if each)))
+    return ", ".join(said)
+
+
+def counts_inside(cohort: Cohort, where: str, n: Count, n_event: Count) -> str:
+    """Return patients of a cohort, and patients and events of the figure where these are others.
+
+    Parameters
+    ----------
+    where : str
+        Where they are: 'in the curves'.
+    n, n_event : Count
+        Of the figure.
+    """
+    patients, events = _patients(cohort), wording.count(n_event, "event")
+    if f"{n}" == f"{access.size(cohort.snapshot, cohort.filter)}":
+        return f"{patients}, {events}"
+    return f"{patients} · {where} {wording.count(n, 'patient')}, {events}"
+
+
+def _patients(cohort: Cohort) -> str:
+    n, total = (access.size(cohort.snapshot, each) for each in (cohort.filter, CohortFilter()))
+    return f"{n:,} of {wording.count(total, 'patient')}"
 
 
 def typed(table: pd.DataFrame, *, names: Mapping[str, str] | None = None) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def course_of(cohort: Cohort, story: pd.DataFrame) -> Exhibit | None:
         provenance=parts.provenance(
             cohort,
             PAGE,
-            counts=parts.counts(cohort, cohort.endpoint(), "one of them shown"),
+            counts=f"{parts.counts(cohort)}, one of them shown",
             method=f"days from {cohort.study.day_zero_label}",
             rule=True,
         ),

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data.variables import Variable
-from pages.elements import access, outcome_view, survival_view, tables, wording
+from pages.elements import access, caveats, outcome_view, survival_view, tables, wording
 from pages.elements.answers.survival import (
     FEW_EVENTS,
     Answer,
@@ -22,7 +22,8 @@ from pages.elements.charts.survival import axis_ticks, survival_chart
 from pages.elements.charts.theme import Group
 from pages.elements.exhibits import parts
 from pages.elements.exhibits.code import names, script
-from pages.elements.exports.exhibit import Exhibit, Series
+from pages.elements.exports.exhibit import Exhibit, Provenance, Series
+from pages.elements.exports.methods import EXACT_LIMITS
 from pages.elements.frame import Cohort
 from pages.elements.survival_view import SurvivalView
 
@@ -129,17 +130,20 @@ def table(cohort: Cohort) -> Exhibit | None:
     )
 
 
-def _provenance(cohort: Cohort, view: SurvivalView, result: Curves) -> Any:
+def _provenance(cohort: Cohort, view: SurvivalView, result: Curves) -> Provenance:
     estimate, tests = survival_view.method(result)
-    how = estimate if result.test is None else f"{estimate}; {tests}"
+    how = f"{estimate}, {EXACT_LIMITS}"
+    if result.test is not None:
+        how += f"; {tests}"
     if result.landmark is not None:
         how += f"; landmark at {wording.month_label(result.landmark.at)}"
-    inside = ""
-    if f"{result.n}" != f"{access.size(cohort.snapshot, cohort.filter)}":
-        inside = f"{result.n:,} in the curves"
     by_mrd = any(variable.name.startswith("mrd_") for variable in view.grouping)
-    said = parts.counts(cohort, view.endpoint, inside)
-    return parts.provenance(cohort, PAGE, counts=said, method=how, rule=by_mrd)
+    said = parts.counts_inside(cohort, "in the curves", result.n, result.n_event)
+    warned = (
+        *caveats.of_time(cohort, view.grouping, view.landmark_days),
+        *caveats.of_curves(result),
+    )
+    return parts.provenance(cohort, PAGE, counts=said, method=how, rule=by_mrd, caveats=warned)
 
 
 # Words

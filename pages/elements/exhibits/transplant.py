@@ -13,20 +13,23 @@ import pandas as pd
 from analytics.suppression import Count
 from analytics.survival import KaplanMeier
 from data.endpoints import Endpoint
-from pages.elements import access, sidebar, tables, transplant_view, wording
+from pages.elements import access, caveats, sidebar, tables, transplant_view, wording
 from pages.elements.answers.small_cells import minimum_of
 from pages.elements.answers.transplant import Ratio, Transplant
+from pages.elements.caveats import Caveat
 from pages.elements.charts.survival import axis_ticks
 from pages.elements.charts.theme import Group
 from pages.elements.exhibits import parts
 from pages.elements.exhibits.code import script
 from pages.elements.exports.exhibit import Exhibit, Provenance, Series
+from pages.elements.exports.methods import KAPLAN_MEIER
 from pages.elements.frame import Cohort
 from pages.elements.transplant_view import TransplantView
 
 PAGE = "Transplant"
 _SIDES = {False: "No alloSCT", True: "AlloSCT"}
-_METHOD = "Cox, Efron ties; log-rank and Mantel–Byar, two-sided; Kaplan–Meier, 95% CI log-log"
+_METHOD = f"Cox, Efron ties; log-rank and Mantel–Byar, two-sided; {KAPLAN_MEIER}"
+_NAIVE = Caveat("Immortal time", "whoever was transplanted had to live long enough for it")
 _METHODS = {
     "naive": ("kaplan_meier", "log_rank", "cox"),
     "landmark": ("kaplan_meier", "log_rank", "cox", "landmark"),
@@ -101,7 +104,7 @@ def _curves(cohort: Cohort, view: TransplantView, result: Transplant, key: str) 
         page=PAGE,
         title=f"{card.title}, {wording.inside(view.endpoint.label)}",
         message=_message(result, key),
-        provenance=_provenance(cohort, view, result),
+        provenance=_provenance(cohort, view, result, key),
         spec=card.spec,
         alt=card.alt,
         chart="curves",
@@ -135,7 +138,7 @@ def incidence(cohort: Cohort) -> Exhibit | None:
     found = asked(cohort)
     if found is None:
         return None
-    view, result = found
+    view, _ = found
     transplanted = transplant_view.transplanted(cohort)
     if transplanted.incidence is None:
         return None
@@ -160,7 +163,7 @@ def incidence(cohort: Cohort) -> Exhibit | None:
         message=parts.short(
             f"median time to alloSCT {median} months ({what} {limits}) among the transplanted"
         ),
-        provenance=_provenance(cohort, view, result),
+        provenance=_of_everybody(cohort, view, "cumulative incidence after Aalen and Johansen"),
         spec=spec,
         alt=alt,
         chart="curves",
@@ -197,7 +200,7 @@ def who(cohort: Cohort) -> Exhibit | None:
     found = asked(cohort)
     if found is None:
         return None
-    view, result = found
+    view, _ = found
     transplanted = transplant_view.transplanted(cohort)
     timepoint = sidebar.chosen_timepoint(cohort.variables, cohort.view)
     rows = [
@@ -221,7 +224,7 @@ def who(cohort: Cohort) -> Exhibit | None:
         page=PAGE,
         title=title + by,
         message=parts.short(f"{everybody.count} of {everybody.total} had an alloSCT{rate}"),
-        provenance=_provenance(cohort, view, result),
+        provenance=_of_everybody(cohort, view, "exact 95% CI; Fisher’s exact test, not adjusted"),
         tables={title: parts.typed(pd.DataFrame(rows, columns=columns))},
         shown={title + by: transplant_view.who_table(cohort, transplanted)},
         methods=("clopper_pearson", "fisher", *_small(cohort)),
@@ -246,7 +249,7 @@ def swimmer(cohort: Cohort) -> Exhibit | None:
     found = asked(cohort)
     if found is None or minimum_of(cohort.snapshot):
         return None
-    view, result = found
+    view, _ = found
     lanes = transplant_view.lanes(cohort, view)
     if lanes.patients.empty:
         return None
@@ -265,7 +268,7 @@ def swimmer(cohort: Cohort) -> Exhibit | None:
             f"{len(patients)} patients: {counts['allosct']} with alloSCT, "
             f"{counts['relapse']} relapsed, {counts['death']} died"
         ),
-        provenance=_provenance(cohort, view, result),
+        provenance=_of_everybody(cohort, view, "as recorded"),
         spec=spec,
         alt=alt,
         tables={
@@ -286,13 +289,31 @@ def swimmer(cohort: Cohort) -> Exhibit | None:
     )
 
 
-def _provenance(cohort: Cohort, view: TransplantView, result: Transplant) -> Provenance:
+def _provenance(
+    cohort: Cohort, view: TransplantView, result: Transplant, key: str = ""
+) -> Provenance:
+    """Return where the numbers of all four analyses come from, or of the curves of one."""
     method = f"{_METHOD}; landmark at {wording.month_label(view.landmark_days)}"
-    inside = ""
-    if f"{result.n}" != f"{access.size(cohort.snapshot, cohort.filter)}":
-        inside = f"{result.n:,} in the analyses"
-    said = parts.counts(cohort, view.endpoint, inside)
-    return parts.provenance(cohort, PAGE, counts=said, method=method)
+    where, n, n_event = "in the analyses", result.n, result.n_event
+    if key:
+        where = "in the curves"
+    if key in ("landmark", "simon_makuch"):
+        sides = (result.landmark.none, result.landmark.after)
+        n, n_event = sum(side.n for side in sides), sum(side.n_event for side in sides)
+    said = parts.counts_inside(cohort, where, n, n_event)
+    warned = (*((_NAIVE,) if key == "naive" else ()), *_warned(cohort, view))
+    return parts.provenance(cohort, PAGE, counts=said, method=method, caveats=warned)
+
+
+def _of_everybody(cohort: Cohort, view: TransplantView, method: str) -> Provenance:
+    """Return where numbers come from that are of the whole cohort, and of no survival."""
+    said = parts.counts(cohort)
+    return parts.provenance(cohort, PAGE, counts=said, method=method, caveats=_warned(cohort, view))
+
+
+def _warned(cohort: Cohort, view: TransplantView) -> tuple[Caveat, ...]:
+    compared = cohort.variables["allosct"]
+    return tuple(caveats.of_time(cohort, [compared], view.landmark_days))
 
 
 def _small(cohort: Cohort) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ class Provenance:
     cohort : str
         The filter in words.
     counts : str
-        Patients and events in words, small ones suppressed: '59 of 161 patients, 14 events'.
+        Patients and events in words, small ones suppressed: '59 of 161 patients, 14 events', or, where a
+        figure holds others, '59 of 161 patients · in the curves 25 patients, 7 events'.
     method : str
         In words, as the page's footer has it.
     rule : str
@@ -39,6 +40,8 @@ class Provenance:
         Of the product.
     link : str
         Page and query that show the same view: 'survival?study=short2025&by=ph_status'.
+    caveats : tuple of str
+        What can mislead, as the page warns of it: 'Few events: …'.
     """
 
     study: str
@@ -51,10 +54,16 @@ class Provenance:
     rule: str = ""
     cutoff: str = ""
     citation: str = ""
+    caveats: tuple[str, ...] = ()
 
     @property
     def footnote(self) -> str:
-        """One line for the foot of a picture, a slide or a sheet."""
+        """One line for the foot of a picture or a sheet; what can mislead comes first."""
+        return " · ".join((*self.caveats, self.source))
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from, in one line."""
         cutoff = f"cut-off {self.cutoff}" if self.cutoff else ""
         parts = (
             self.study, f"snapshot {self.snapshot}", cutoff, self.cohort, self.counts, self.rule,

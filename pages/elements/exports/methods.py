@@ -29,6 +29,12 @@ REFERENCES: Mapping[str, str] = dict(
 )
 """What the sentences rest on, in the style of Vancouver: key and text of each line of references.txt."""
 
+EXACT_LIMITS = "at 100% and 0% the exact limit for those at risk"
+"""What a line on the method says after the scale of the limits."""
+
+KAPLAN_MEIER = f"Kaplan–Meier, 95% CI log-log, {EXACT_LIMITS}"
+"""How survival is estimated, in a line on the method."""
+
 METHODS: Mapping[str, Method] = {
     "kaplan_meier": Method(
         "Survival was estimated after Kaplan and Meier, with pointwise 95% confidence intervals on the "

@@ -29,7 +29,7 @@ _FONT = "Arial"
 _INK, _SOFT, _RULE = "1B2430", "55606C", "B6BEC7"
 _WIDTH, _HEIGHT, _MARGIN = 13.333, 7.5, 0.55  # inches
 _PLOT_LEFT, _PLOT_RIGHT, _PLOT_TOP = 2.7, 10.35, 2.3
-_FOOT = 6.86
+_FOOT, _WARNED = 6.86, 0.19  # what can mislead stands so high above the foot
 _MOST_ROWS = 12
 _WIDER = 1.1  # Arial than our font
 _LONGEST_FOOT = 480  # characters in three lines; the notes hold all of it
@@ -92,9 +92,12 @@ def _add(shown: Presentation, slide: Slide) -> None:
         _table(made, *next(iter(exhibit.shown.items())))
     elif exhibit.spec is not None:
         _picture(made, exhibit)
-    foot = (_MARGIN, _FOOT, _WIDTH - 2 * _MARGIN, 0.5)
-    _text(made, _cut(exhibit.provenance.footnote, _LONGEST_FOOT), 10, foot, colour=_SOFT,
-          name="Footnote")  # fmt: skip
+    source, wide = exhibit.provenance, _WIDTH - 2 * _MARGIN
+    if source.caveats:
+        warned, size = _fitted(" · ".join(source.caveats), (11, 1), (10, 1), (9, 1))
+        _text(made, warned, size, (_MARGIN, _FOOT - _WARNED, wide, _WARNED), name="Caveats")
+    foot = (_MARGIN, _FOOT, wide, 0.5)
+    _text(made, _cut(source.source, _LONGEST_FOOT), 10, foot, colour=_SOFT, name="Footnote")
     made.notes_slide.notes_text_frame.text = writable(_notes(exhibit))
 
 
@@ -205,7 +208,7 @@ def _curves(made: PptxSlide, exhibit: Exhibit) -> None:
     data = XyChartData(number_format="General")
     for name, points, _ in drawn:
         _fill(data, name, points)
-    top = _FOOT - 0.15 - _row_height(exhibit) * (len(exhibit.series) + 1)
+    top = _FOOT - _WARNED - _row_height(exhibit) * (len(exhibit.series) + 1)
     chart = _chart(made, data, exhibit, top)
     for plotted, (_, _, look) in zip(chart.plots[0].series, drawn, strict=True):
         look(plotted)
@@ -227,7 +230,7 @@ def _rates(made: PptxSlide, exhibit: Exhibit) -> None:
     ]
     for series, points in zip(exhibit.series, shifted, strict=True):
         _fill(data, series.name, points.dropna(subset="value")[["time", "value"]])
-    top = _FOOT - 0.15 - _row_height(exhibit) * (len(exhibit.series) + 1)
+    top = _FOOT - _WARNED - _row_height(exhibit) * (len(exhibit.series) + 1)
     chart = _chart(made, data, exhibit, top)
     for drawn, series, points in zip(chart.plots[0].series, exhibit.series, shifted, strict=True):
         _marks(drawn, _colour(series), _SYMBOLS[series.style.shape], 11)
@@ -515,7 +518,7 @@ def _table(made: PptxSlide, name: str, frame: pd.DataFrame) -> None:
     kept = frame.head(_MOST_ROWS)
     rows, columns = len(kept) + 1, max(len(frame.columns), 1)
     width, top = _WIDTH - 2 * _MARGIN, _PLOT_TOP
-    row_height = min(0.42, (_FOOT - 0.45 - top) / rows)
+    row_height = min(0.42, (_FOOT - _WARNED - 0.3 - top) / rows)
     box = (_MARGIN, top, width, row_height * rows)
     shape = made.shapes.add_table(rows, columns, *(Inches(each) for each in box))
     shape.name = _cut(writable(name), 200)
@@ -532,7 +535,7 @@ def _table(made: PptxSlide, name: str, frame: pd.DataFrame) -> None:
             _cell(shape.table.cell(i, j), text, size, _INK if i else _SOFT, align)
     if len(frame) > len(kept):
         more = f"{len(frame) - len(kept)} more rows in the table of the page."
-        _text(made, more, 12, (_MARGIN, _FOOT - 0.35, width, 0.3), colour=_SOFT)
+        _text(made, more, 12, (_MARGIN, _FOOT - _WARNED - 0.25, width, 0.2), colour=_SOFT)
 
 
 def _picture(made: PptxSlide, exhibit: Exhibit) -> None:
@@ -543,7 +546,8 @@ def _picture(made: PptxSlide, exhibit: Exhibit) -> None:
     picture = figure.as_png(replace(exhibit, title=""), figure.SLIDE, 200)
     shape = made.shapes.add_picture(io.BytesIO(picture), Inches(_MARGIN), Inches(_PLOT_TOP))
     scale = min(
-        Inches(_WIDTH - 2 * _MARGIN) / shape.width, Inches(_FOOT - 0.1 - _PLOT_TOP) / shape.height
+        Inches(_WIDTH - 2 * _MARGIN) / shape.width,
+        Inches(_FOOT - _WARNED - _PLOT_TOP) / shape.height,
     )
     shape.width, shape.height = int(shape.width * scale), int(shape.height * scale)
     shape.left = (Inches(_WIDTH) - shape.width) // 2

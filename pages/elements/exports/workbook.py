@@ -88,6 +88,7 @@ def provenance_table(source: Provenance) -> pd.DataFrame:
         "Data cut-off": source.cutoff,
         "Cohort": source.cohort,
         "Counts": source.counts,
+        "Read with care": " · ".join(source.caveats),
         "MRD rule": source.rule,
         "Method": source.method,
         "Citation": source.citation,
