@@ -1,4 +1,4 @@
-"""One server and one page of the one Chromium for all tests of a process: both are warm after the first."""
+"""One warm server for all tests of a process; a fresh page of its one Chromium for each test."""
 
 from __future__ import annotations
 
@@ -20,19 +20,9 @@ def server(store: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def tab(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(accept_downloads=True)
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
     context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
-
-
-@pytest.fixture
-def page(tab: Page) -> Iterator[Page]:
-    """A page that shows and remembers nothing."""
-    tab.set_viewport_size({"width": 1280, "height": 720})
-    yield tab
-    if tab.url.startswith("http"):
-        tab.evaluate("localStorage.clear(), sessionStorage.clear()")
-    tab.goto("about:blank")
