@@ -16,7 +16,6 @@ from pptx import Presentation
 
 from pages.elements.present_view import EXAMPLE
 from tests.still import still
-from tools.walk import READY
 
 pytestmark = pytest.mark.browser
 
@@ -73,7 +72,8 @@ def test_a_figure_is_added_where_it_stands_and_the_page_stays(
     server: str, page: Page, browser: Browser
 ) -> None:
     page.goto(f"{server}/survival?study=short2025&risk_group=high&by=mrd_3_months")
-    page.wait_for_function(READY)
+    expect(page.get_by_text("59 of 161 patients").first).to_be_visible()
+    still(page)
     page.get_by_role("button", name="Take away").first.click()
     page.get_by_role("button", name="Add to talk").click()
     expect(page.get_by_text("Added as slide 1")).to_be_visible()

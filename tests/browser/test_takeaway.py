@@ -23,6 +23,7 @@ from pages.elements import exhibits, frame, takeaway
 from pages.elements.exports.exhibit import Exhibit
 from pages.elements.frame import Cohort
 from pages.elements.link import View
+from tests.still import still
 
 pytestmark = pytest.mark.browser
 
@@ -111,6 +112,7 @@ def test_every_format_is_what_the_exhibit_says(
 def open_menu(page: Page, key: str) -> None:
     """Open the menu of a figure, which has room to be chosen from."""
     menu = page.locator(f".st-key-takeaway_{key} button").first
+    still(page)
     menu.click()
     page.get_by_text("Show the code").wait_for()
     ready(page)
