@@ -54,7 +54,7 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class _Moments:
+class Moments:
     """Sums over the risk sets at every event time, under one vector of coefficients."""
 
     risk: FloatArray
@@ -166,7 +166,7 @@ class Likelihood:
         weighted: FloatArray = residual * self.weight[:, None]
         return weighted
 
-    def _moments(self, beta: FloatArray, *, slopes: bool = True) -> _Moments:
+    def _moments(self, beta: FloatArray, *, slopes: bool = True) -> Moments:
         eta = self.x @ beta
         shift = eta.max(initial=-np.inf) if eta.size else 0.0
         risk = np.exp(eta - shift)
@@ -181,7 +181,7 @@ class Likelihood:
             loglik = float(seen @ (eta[self.deaths] - shift) - each @ np.log(left))
         if not slopes:
             none = np.zeros(0)
-            return _Moments(risk, none, none, none, none, none, none, none, loglik)
+            return Moments(risk, none, none, none, none, none, none, none, loglik)
 
         def summed(terms: FloatArray) -> FloatArray:
             return binned(terms, self._line, self.n_points)
@@ -191,9 +191,9 @@ class Likelihood:
         d1 = self._at_points(dying[:, None] * self.x[self.deaths])
         a0, a1 = summed(hazard), summed(f * hazard)
         b0, b1, b2 = (summed(f**k * hazard / left) for k in range(3))
-        return _Moments(risk, s1, d1, a0, a1, b0, b1, b2, loglik)
+        return Moments(risk, s1, d1, a0, a1, b0, b1, b2, loglik)
 
-    def _information(self, m: _Moments, factor: FloatArray) -> FloatArray:
+    def _information(self, m: Moments, factor: FloatArray) -> FloatArray:
         spread = self._while_at_risk(factor * m.a0) * self.n
         spread[self.deaths] -= self.n_event[self.deaths] * (factor * m.a1)[self.death_point]
         second = (self.x * (spread * m.risk * self.weight)[:, None]).T @ self.x

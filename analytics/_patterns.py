@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analytics._counts import FloatArray, IntArray
+from analytics._partial import Moments
 
 MOST_CELLS = 20_000_000
 """Event times by patterns that are held at a time: 160 MB."""
@@ -38,21 +39,6 @@ class Intervals:
     def event_times(self) -> FloatArray:
         """Distinct times of events, ascending."""
         return np.sort(pd.unique(self.stop[self.n_event > 0]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Moments:
-    """Sums over the risk sets at every event time, as in `analytics._partial`."""
-
-    risk: FloatArray
-    s1: FloatArray
-    d1: FloatArray
-    a0: FloatArray
-    a1: FloatArray
-    b0: FloatArray
-    b1: FloatArray
-    b2: FloatArray
-    loglik: float
 
 
 class PatternLikelihood:
@@ -91,7 +77,7 @@ class PatternLikelihood:
         self.x = patterns - np.average(
             patterns, axis=0, weights=np.bincount(at, np.abs(intervals.n), size)
         )
-        self._last: tuple[bytes, _Moments] | None = None
+        self._last: tuple[bytes, Moments] | None = None
 
     def transformed(self, matrix: FloatArray) -> PatternLikelihood:
         """Return the same likelihood in the coordinates of the columns of ``x @ matrix``."""
@@ -119,13 +105,13 @@ class PatternLikelihood:
         )
         return m.loglik, score, information
 
-    def _moments(self, beta: FloatArray) -> _Moments:
+    def _moments(self, beta: FloatArray) -> Moments:
         # A step is tried by its likelihood and then taken with its derivatives: once is enough.
         if self._last is None or self._last[0] != beta.tobytes():
             self._last = beta.tobytes(), self._summed(beta)
         return self._last[1]
 
-    def _summed(self, beta: FloatArray) -> _Moments:
+    def _summed(self, beta: FloatArray) -> Moments:
         eta = self.x @ beta
         shift = eta.max(initial=-np.inf)
         risk = np.exp(eta - shift)
@@ -142,7 +128,7 @@ class PatternLikelihood:
 
         with np.errstate(divide="ignore", invalid="ignore"):
             loglik = float(self.n_event @ (eta - shift) - np.log(left).sum())
-        return _Moments(
+        return Moments(
             risk, s[:, 1:], d[:, 1:], summed(hazard), summed(shared),
             summed(squared), summed(shared * hazard), summed(shared * shared), loglik,
         )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from analytics.suppression import Count
 from data.variables import Variable
 from pages.elements import tables, wording
 from pages.elements.answers.survival import FEW_EVENTS, Incidence, Survival, few_events
@@ -42,7 +43,7 @@ def of_time(
     """Yield a warning where a group or a filter rests on something known only after time starts."""
     by = [variable.name for variable in grouping]
     deciding = cohort.variables.deciding([*by, *(name for name, _ in cohort.filter)])
-    changing = [v for v in deciding if v.known == "from a day on" and v.name not in by]
+    changing = chosen_by_later(cohort, by)
     for variable in deciding:
         if variable.known == "with the outcome":
             sentence = "The cohort is chosen by its outcome: these curves are nobody’s prospects"
@@ -64,17 +65,35 @@ def of_time(
         yield Caveat("Immortal time", sentence, chosen_by=variable)
 
 
-def of_curves(result: Survival | Incidence) -> Iterator[Caveat]:
-    """Yield a warning where the numbers of curves say less than they seem to."""
+def chosen_by_later(cohort: Cohort, by: Sequence[str]) -> list[Variable]:
+    """Return what decides who is in a cohort or its groups and may come after any landmark."""
+    deciding = cohort.variables.deciding([*by, *(name for name, _ in cohort.filter)])
+    return [v for v in deciding if v.known == "from a day on" and v.name not in by]
+
+
+def not_proportional(result: Survival | Incidence) -> Caveat | None:
+    """Return the warning that one hazard ratio does not tell it all, if the test says so."""
     p = result.hazard.proportional_hazards_p if result.hazard else None
-    if p is not None and p < 0.05:
-        sentence = f"{wording.p_value(p)}: one hazard ratio does not describe the whole follow-up"
-        yield Caveat("Hazards not proportional", sentence)
-    missing = [
-        f"{reason} ({n})"
+    if p is None or p >= 0.05:
+        return None
+    sentence = f"{wording.p_value(p)}: one hazard ratio does not describe the whole follow-up"
+    return Caveat("Hazards not proportional", sentence)
+
+
+def undated_events(result: Survival | Incidence) -> dict[str, Count]:
+    """Return the known events that are missing from the curves for want of a date, by reason."""
+    return {
+        reason: n
         for reason, n in result.left_out.items()
         if "without a date" in reason and reason.startswith(("death", "relapse"))
-    ]
+    }
+
+
+def of_curves(result: Survival | Incidence) -> Iterator[Caveat]:
+    """Yield a warning where the numbers of curves say less than they seem to."""
+    if caveat := not_proportional(result):
+        yield caveat
+    missing = [f"{reason} ({n})" for reason, n in undated_events(result).items()]
     if missing:
         yield Caveat("Left out", f"{wording.listed(missing)}: the curve lies too high")
     few = _of_few_events(result)

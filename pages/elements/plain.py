@@ -65,6 +65,9 @@ _CALLED: Mapping[str, str] = {
 """What a sentence says under another rule than the study's own."""
 
 
+_ROUNDING = 1e-9
+
+
 def in_ten(rate: float) -> str:
     """Return a fraction as 'about 4 in 10', with words for the ends.
 
@@ -301,11 +304,12 @@ def _between(low: float, high: float) -> str:
     """Say how far the true share may lie from the one found."""
     if math.isnan(low) or math.isnan(high):
         return "How sure we can be of this is not known."
-    ends = [math.floor(10 * end + 0.5) for end in (low, high)]
+    # Outwards: a narrower span would claim more than the interval does.
+    ends = [math.floor(10 * low + _ROUNDING), math.ceil(10 * high - _ROUNDING)]
     if ends == [0, 10]:
         return "From so few people, the true share can not be told."
     if ends[0] == ends[1]:
-        return f"The true share is likely {in_ten((low + high) / 2)}."
+        return f"The true share is likely close to {ends[0]} in 10."
     return f"The true share may lie between {ends[0]} and {ends[1]} in 10."
 
 

@@ -255,12 +255,8 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
     _immortal_time(cohort, view)
     if result.landmark is not None:
         _landmark_line(cohort, view, result.landmark)
-    if result.hazard and (p := result.hazard.proportional_hazards_p) is not None and p < 0.05:
-        frame.guard(
-            "Hazards not proportional",
-            f"{wording.p_value(p)}: one hazard ratio does not describe the whole follow-up; "
-            "read the rates and the restricted mean.",
-        )
+    if caveat := caveats.not_proportional(result):
+        frame.guard(caveat.badge, f"{caveat.sentence}; read the rates and the restricted mean.")
     few = ", too few for a curve"
     small = {r.removesuffix(few): n for r, n in result.left_out.items() if r.endswith(few)}
     if small and result.enough:
@@ -270,7 +266,7 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
         frame.guard("Small groups", frame.withheld(cohort, result.withheld))
     undated = {r: n for r, n in result.left_out.items() if "without a date" in r}
     if undated:
-        events = [r for r in undated if r.startswith(("death", "relapse"))]
+        events = caveats.undated_events(result)
         bias = " Known events are missing: the curve lies too high." if events else ""
         frame.guard("Left out", _reasons("Not in the curves", undated) + bias)
     if view.zoom:
@@ -283,13 +279,6 @@ def guards(cohort: Cohort, view: SurvivalView, result: Survival | Incidence) -> 
                 width="stretch",
             )
             st.button("Show all", on_click=frame.link.change, args=(whole,))
-
-
-def _chosen_by_later(cohort: Cohort, view: SurvivalView) -> list[Variable]:
-    """Return what decides who is in the cohort or its groups and may come after any landmark."""
-    by = [variable.name for variable in view.grouping]
-    deciding = cohort.variables.deciding([*by, *(name for name, _ in cohort.filter)])
-    return [v for v in deciding if v.known == "from a day on" and v.name not in by]
 
 
 def _immortal_time(cohort: Cohort, view: SurvivalView) -> None:
@@ -329,7 +318,7 @@ def _landmark_line(cohort: Cohort, view: SurvivalView, chosen: LeftOut) -> None:
     why = "Time starts there."
     if view.by:
         why = "Whoever had an event before could not reach every group"
-        later = _chosen_by_later(cohort, view)
+        later = caveats.chosen_by_later(cohort, [v.name for v in view.grouping])
         why += "." if later else "; groups are as known on that day."
     if n_later := chosen.n_later:
         text += f"; {wording.count(n_later, 'patient')} changed group later and stay as on that day"
