@@ -115,7 +115,6 @@ def method_asked(cohort: Cohort) -> Method:
 def _method(cohort: Cohort) -> Method:
     chosen = method_asked(cohort)
     key = "choice_balance"
-    frame.link.put(key, chosen)
 
     def changed() -> None:
         value = st.session_state[key]
@@ -123,7 +122,7 @@ def _method(cohort: Cohort) -> Method:
 
     st.segmented_control(
         "Made comparable by", list(_METHODS), format_func=lambda name: _METHODS[name],
-        key=key, required=True, on_change=changed,
+        default=frame.link.put(key, chosen), key=key, required=True, on_change=changed,
     )  # fmt: skip
     return chosen
 

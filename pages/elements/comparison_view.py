@@ -132,7 +132,6 @@ def covariates(
             )
     shown = list(dict.fromkeys([*default, *chosen]))
     key = "choice_covariates"
-    frame.link.put(key, list(chosen))
 
     def write(wanted: Sequence[str]) -> None:
         same = set(wanted) == set(default)
@@ -140,7 +139,8 @@ def covariates(
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.pills(
-            "Covariates", shown, selection_mode="multi", key=key,
+            "Covariates", shown, selection_mode="multi", default=frame.link.put(key, list(chosen)),
+            key=key,
             format_func=lambda name: wording.escape(offered[name].label),
             on_change=lambda: write([n for n in shown if n in st.session_state[key]]),
         )  # fmt: skip

@@ -97,7 +97,6 @@ def shown(cohort: Cohort, chosen: str) -> Cohort:
 
 def choose(cohort: Cohort, chosen: str) -> None:
     """Draw the choice of part and, where it matters, of publication."""
-    link.put("choice_part", chosen)
 
     def changed() -> None:
         frame.set_option("part", st.session_state["choice_part"])
@@ -108,8 +107,9 @@ def choose(cohort: Cohort, chosen: str) -> None:
                 default=_default_publication(cohort), width=230,
             )  # fmt: skip
         st.segmented_control(
-            "Show", list(_LABELS), format_func=lambda name: _LABELS[name], key="choice_part",
-            required=True, on_change=changed, label_visibility="collapsed",
+            "Show", list(_LABELS), format_func=lambda name: _LABELS[name],
+            default=link.put("choice_part", chosen), key="choice_part", required=True,
+            on_change=changed, label_visibility="collapsed",
         )  # fmt: skip
 
 

@@ -499,7 +499,7 @@ def select(
     """
     key = f"choice_{option}"
     words, shown = distinct(choices), st.session_state.setdefault(_WORDS, {})
-    link.put(key, current)
+    index = link.put_choice(key, current, choices)
     if shown.get(key, words).get(current) != words.get(current):
         # The browser keeps the words that it was sent with the value, and they are no choice any more.
         st.session_state[key] = current
@@ -512,6 +512,7 @@ def select(
     st.selectbox(
         label,
         list(choices),
+        index,
         format_func=lambda v: words[v],
         key=key,
         on_change=changed,

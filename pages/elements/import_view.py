@@ -288,9 +288,8 @@ def _one_sheet(job: Job, sheet: Sheet, mapped: SheetMapping) -> None:
 
         mapping_view.keep(job.id, proposed)
 
-    link.put(key, mapped.role)
-    st.selectbox("One row is", list(_ROLES), format_func=lambda role: _ROLES[role], key=key,
-                 on_change=changed, width=320)  # fmt: skip
+    st.selectbox("One row is", list(_ROLES), link.put_choice(key, mapped.role, _ROLES),
+                 format_func=lambda role: _ROLES[role], key=key, on_change=changed, width=320)  # fmt: skip
     head = sheet.cells.head(5).rename_axis("row").astype("object").map(defused, na_action="ignore")
     st.dataframe(
         head.where(head.notna(), None), key=f"{job.id}_head_{sheet.name}", placeholder="",
@@ -402,9 +401,9 @@ def _rekey(job: Job, mapping: StudyMapping) -> None:
         value = bool(st.session_state[key])
         mapping_view.keep(job.id, lambda now: replace(now, rekey=value))
 
-    link.put(key, mapping.rekey)
     st.toggle(
-        "Replace patient identifiers by new ones", key=key, on_change=changed,
+        "Replace patient identifiers by new ones", link.put(key, mapping.rekey), key=key,
+        on_change=changed,
         help="Each becomes a code that only this store can make from it: the same patient gets the same "
         "code in the next file, and nobody can get back from the code to the identifier.",
     )  # fmt: skip

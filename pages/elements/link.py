@@ -7,15 +7,17 @@ address written, so that the Back button undoes one choice at a time and is neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 
 from data.cohort import CohortFilter, UnknownInQuery, with_comparison
 from data.variables import COHORTS, Dictionary
+
+T = TypeVar("T")
 
 OPTIONS = (
     "endpoint", "by", "landmark_days", "horizon", "size", "timepoint", "denominator", "part",
@@ -162,10 +164,13 @@ def current_view(study_id: str, variables: Dictionary) -> View:
     return view
 
 
-def put(key: str, value: Any) -> None:
-    """Have a widget show a value, before it is drawn.
+def put(key: str, value: T) -> T:
+    """Have a widget show a value, before it is drawn; return it, to be given as the widget's default.
 
-    Only where it shows another one: a value that the server sets overwrites what the user clicked
+    The browser needs both. It forgets what it was told to show if a click elsewhere has the page drawn
+    again before it stands, and sends the default back as if somebody had chosen it.
+
+    Told only where it shows another one: a value that the server sets overwrites what the user clicked
     while the page was still on its way, and the click is lost. A page just entered draws new widgets,
     which do not know what those of the page before showed.
     """
@@ -174,6 +179,14 @@ def put(key: str, value: Any) -> None:
     if key not in st.session_state or key not in drawn or not same:
         st.session_state[key] = value
     drawn.add(key)
+    return value
+
+
+def put_choice(key: str, value: T | None, options: Iterable[T]) -> int | None:
+    """Have a widget show one of its options, as `put` does, and return its place; None for no option."""
+    among = list(options)
+    value = put(key, value if value in among else None)
+    return None if value is None else among.index(value)
 
 
 def enter(page: str) -> None:

@@ -378,10 +378,10 @@ def _becomes(
     def changed() -> None:
         place.keep(lambda now: _fresh(now, st.session_state[key]))
 
-    link.put(key, assignment.target)
+    index = link.put_choice(key, assignment.target, choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", wrap=False):
         st.selectbox(
-            f"{wording.escape(shortened(assignment.column))} becomes", list(choices),
+            f"{wording.escape(shortened(assignment.column))} becomes", list(choices), index,
             format_func=words, key=key, on_change=changed, label_visibility="collapsed",
         )  # fmt: skip
         if removable:
@@ -508,14 +508,14 @@ def _field(
 
     asked = question.what if question else _ASKED.get(name, name)
     if choices:
-        link.put(key, current if current in choices else None)
         st.selectbox(
-            wording.escape(asked), list(choices), format_func=lambda v: choices[v], key=key,
-            on_change=changed, placeholder="Choose", index=None, width=_WIDE,
+            wording.escape(asked), list(choices), link.put_choice(key, current, choices),
+            format_func=lambda v: choices[v], key=key, on_change=changed, placeholder="Choose",
+            width=_WIDE,
         )  # fmt: skip
     else:
-        link.put(key, current or "")
-        st.text_input(wording.escape(asked), key=key, on_change=changed, max_chars=120, width=_WIDE)
+        st.text_input(wording.escape(asked), link.put(key, current or ""), key=key,
+                      on_change=changed, max_chars=120, width=_WIDE)  # fmt: skip
 
 
 _ASKED = {
@@ -580,10 +580,9 @@ def _level(
         level = st.session_state[key]
         place.keep(lambda now: replace(now, values=_put(now.values, text, level)))
 
-    link.put(key, current)
     st.selectbox(
-        label, list(words), format_func=lambda level: words[level], key=key, index=None,
-        on_change=changed, placeholder="Choose", width=190,
+        label, list(words), link.put_choice(key, current, words), key=key,
+        format_func=lambda level: words[level], on_change=changed, placeholder="Choose", width=190,
     )  # fmt: skip
 
 
@@ -622,9 +621,9 @@ def _constant(draft: Draft, mapped: SheetMapping, name: str, question: Question 
             lambda now: replace(now, constants=_put(now.constants, name, value)),
         )  # fmt: skip
 
-    link.put(key, current)
+    offered = list(dict.fromkeys((*choices, *([current] if current else []))))
     st.selectbox(
-        label, list(dict.fromkeys((*choices, *([current] if current else [])))), key=key, index=None,
+        label, offered, link.put_choice(key, current, offered), key=key,
         format_func=lambda v: choices.get(v, v), on_change=changed, placeholder="Choose",
         accept_new_options=name == "lod_fraction", width=_WIDE,
     )  # fmt: skip
@@ -685,9 +684,10 @@ def _known_study(draft: Draft) -> None:
         _keep_study(draft.job_id, **given)
 
     if served:
-        link.put(key, current if current in served else "")
+        offered = ["", *served]
+        index = link.put_choice(key, current if current in served else "", offered)
         st.selectbox(
-            "This is", ["", *served], key=key, on_change=changed, width=_WIDE,
+            "This is", offered, index, key=key, on_change=changed, width=_WIDE,
             format_func=lambda s: f"the next state of {served[s].title} ({s})" if s else "a new study",
         )  # fmt: skip
 
@@ -731,10 +731,9 @@ def _study_text(
         given = {name: slug(text) if name == "study_id" else text or None}
         _keep_study(draft.job_id, **given)
 
-    link.put(key, str(draft.mapping.study.get(name) or ""))
     st.text_input(
-        _label_of(words, asked.get(name)), key=key, on_change=changed, placeholder=example or None,
-        max_chars=300,
+        _label_of(words, asked.get(name)), link.put(key, str(draft.mapping.study.get(name) or "")),
+        key=key, on_change=changed, placeholder=example or None, max_chars=300,
     )  # fmt: skip
 
 
@@ -742,11 +741,11 @@ def _study_choice(
     draft: Draft, name: str, words: str, choices: Mapping[Any, str], asked: Mapping[str, Question]
 ) -> None:
     key = f"{draft.job_id}_study_{name}"
-    link.put(key, draft.mapping.study.get(name, USUAL.get(name)))
+    index = link.put_choice(key, draft.mapping.study.get(name, USUAL.get(name)), choices)
     draw = st.selectbox if len(choices) > 2 else st.radio
     draw(
-        _label_of(words, asked.get(name)), list(choices), format_func=lambda v: choices[v], key=key,
-        index=None, on_change=lambda: _keep_study(draft.job_id, **{name: st.session_state[key]}),
+        _label_of(words, asked.get(name)), list(choices), index, format_func=lambda v: choices[v],
+        key=key, on_change=lambda: _keep_study(draft.job_id, **{name: st.session_state[key]}),
     )  # fmt: skip
 
 
@@ -808,8 +807,8 @@ def _window_field(
         now[at][name] = st.session_state[key]
         _keep_study(draft.job_id, timepoints=now)
 
-    link.put(key, rows[at][name])
+    value = link.put(key, rows[at][name])
     if name == "label":
-        st.text_input(words, key=key, on_change=changed, max_chars=60, width=200)
+        st.text_input(words, value, key=key, on_change=changed, max_chars=60, width=200)
     else:
-        st.number_input(words, -36525, 36525, key=key, on_change=changed, step=1, width=120)
+        st.number_input(words, -36525, 36525, value, key=key, on_change=changed, step=1, width=120)

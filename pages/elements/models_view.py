@@ -34,9 +34,9 @@ def sections(cohort: Cohort, view: SurvivalView, result: Answer) -> None:
     """Offer what can be asked beyond the curves, and answer only what is asked."""
     chosen = cohort.choice("section", _SECTIONS, "")
     key = "choice_section"
-    frame.link.put(key, chosen or None)
     st.segmented_control(
-        "Beyond the curves", list(_SECTIONS), format_func=lambda name: _SECTIONS[name], key=key,
+        "Beyond the curves", list(_SECTIONS), format_func=lambda name: _SECTIONS[name],
+        default=frame.link.put(key, chosen or None), key=key,
         on_change=lambda: frame.set_option("section", st.session_state[key]),
     )  # fmt: skip
     if not chosen:
@@ -132,9 +132,9 @@ def _offer_firth(models: CoxModels, firth: bool) -> None:
     if not models.infinite:
         return
     key = "choice_firth"
-    frame.link.put(key, firth)
     st.toggle(
-        "Some ratios have no finite estimate: add Firth’s penalised ones", key=key,
+        "Some ratios have no finite estimate: add Firth’s penalised ones",
+        frame.link.put(key, firth), key=key,
         on_change=lambda: frame.set_option("firth", "yes" if st.session_state[key] else None),
     )  # fmt: skip
 

@@ -231,15 +231,15 @@ def sections(cohort: Cohort) -> str:
     default = "assays" if two else _NOBODY
     chosen = cohort.choice("mrd_section", {_NOBODY: "", **_SECTIONS}, default)
     key = "choice_mrd_section"
-    frame.link.put(key, None if chosen == _NOBODY else chosen)
 
     def changed() -> None:
         value = st.session_state[key] or _NOBODY
         frame.set_option("mrd_section", None if value == default else value)
 
     st.segmented_control(
-        "Further", list(_SECTIONS), format_func=lambda name: _SECTIONS[name], key=key,
-        on_change=changed, label_visibility="collapsed",
+        "Further", list(_SECTIONS), format_func=lambda name: _SECTIONS[name],
+        default=frame.link.put(key, None if chosen == _NOBODY else chosen), key=key, on_change=changed,
+        label_visibility="collapsed",
     )  # fmt: skip
     return chosen
 

@@ -242,9 +242,8 @@ def _icon(
 def _text(
     label: str, key: str, text: str, most: int, changed: Callable[[str], None]
 ) -> None:  # fmt: skip
-    link.put(key, text)
     st.text_input(
-        label, key=key, max_chars=most, label_visibility="collapsed", width="stretch",
+        label, link.put(key, text), key=key, max_chars=most, label_visibility="collapsed", width="stretch",
         on_change=lambda: changed(st.session_state[key]),
     )  # fmt: skip
 

@@ -46,7 +46,6 @@ def _short(rule: MrdRule) -> str:
 
 def _choice(label: str, field: str, choices: Mapping[str, str], current: str) -> None:
     key = f"rule_{field}"
-    link.put(key, current)
 
     def changed() -> None:
         view: View = st.session_state[link.VIEW]
@@ -57,12 +56,12 @@ def _choice(label: str, field: str, choices: Mapping[str, str], current: str) ->
 
     if len(choices) < 4:
         st.segmented_control(
-            label, list(choices), format_func=lambda v: choices[v], key=key, on_change=changed,
-            required=True, width="stretch",
+            label, list(choices), format_func=lambda v: choices[v], default=link.put(key, current),
+            key=key, on_change=changed, required=True, width="stretch",
         )  # fmt: skip
     else:
-        st.selectbox(label, list(choices), format_func=lambda v: choices[v], key=key,
-                     on_change=changed)  # fmt: skip
+        st.selectbox(label, list(choices), link.put_choice(key, current, choices),
+                     format_func=lambda v: choices[v], key=key, on_change=changed)  # fmt: skip
 
 
 def sentences(study: Study, rule: MrdRule) -> str:

@@ -61,11 +61,10 @@ def draw(snapshot: Snapshot, study: Study, variables: Dictionary, view: View) ->
 def _study(snapshot: Snapshot) -> None:
     served = {s.study_id: s for s in snapshots() if s.current}
     served[snapshot.study_id] = snapshot
-    link.put("choice_study", snapshot.study_id)
     st.selectbox(
         "Study",
-        # The one shown first: a click on a page still on its way sends back what stands first.
-        sorted(served, key=lambda study_id: (study_id != snapshot.study_id, study_id)),
+        sorted(served),
+        link.put_choice("choice_study", snapshot.study_id, sorted(served)),
         format_func=lambda study_id: access.study_name(served[study_id]),
         key="choice_study",
         on_change=_study_changed,
@@ -98,7 +97,6 @@ def chosen_timepoint(variables: Dictionary, view: View) -> Variable | None:
 
 
 def _timepoint_control(variables: Dictionary, current: str) -> None:
-    link.put("choice_timepoint", current)
 
     def changed() -> None:
         view: View = st.session_state[link.VIEW]
@@ -111,6 +109,7 @@ def _timepoint_control(variables: Dictionary, current: str) -> None:
         "MRD status at",
         list(labels),
         format_func=lambda name: labels[name],
+        default=link.put("choice_timepoint", current),
         key="choice_timepoint",
         on_change=changed,
         required=True,
@@ -153,7 +152,6 @@ def pills(
     chosen = [str(level) for level in cohort.get(name)]
     order = [level.value for level in variable.levels] + [MISSING]
     values = [value for value in order if everyone.get(value) or value in chosen]
-    link.put(key, chosen)
 
     def label(value: str) -> str:
         name, n = wording.escape(variable.level(value).short), counts.get(value, 0)
@@ -164,6 +162,7 @@ def pills(
         values,
         selection_mode="multi",
         format_func=label,
+        default=link.put(key, chosen),
         key=key,
         on_change=changed,
         label_visibility="collapsed" if hide_label else "visible",
@@ -187,16 +186,16 @@ def _range(snapshot: Snapshot, variable: Variable, view: View) -> None:
 
     step, shape = (1.0, "%.0f") if whole else (0.1, "%.1f")
     label = f"{variable.label}, {variable.unit}" if variable.unit else variable.label
-    link.put(key, chosen)
-    st.slider(label, low, high, key=key, step=step, on_change=changed, format=shape)
+    st.slider(
+        label, low, high, link.put(key, chosen), key=key, step=step, on_change=changed, format=shape
+    )
     ends = f"{key}_from", f"{key}_to"
     with st.container(horizontal=True):
         for end, text, bounds, value in zip(
             ends, ("From", "To"), ((low, chosen[1]), (chosen[0], high)), chosen, strict=True
         ):
-            link.put(end, value)
-            st.number_input(text, *bounds, key=end, step=step, format=shape, on_change=changed,
-                            args=ends, width=88)  # fmt: skip
+            st.number_input(text, *bounds, link.put(end, value), key=end, step=step, format=shape,
+                            on_change=changed, args=ends, width=88)  # fmt: skip
     _without_value(snapshot, variable, view)
 
 

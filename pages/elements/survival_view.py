@@ -214,8 +214,8 @@ def _look(cohort: Cohort, view: SurvivalView) -> None:
     frame.select("Show to", "horizon", _HORIZONS, str(view.horizon_months),
                  default=_default_horizon(cohort), width=200)  # fmt: skip
     key = "choice_zoom"
-    frame.link.put(key, view.zoom or (0, view.horizon_months))
-    st.slider("Zoom, months", 0, view.horizon_months, key=key, on_change=_zoomed,
+    zoom = frame.link.put(key, view.zoom or (0, view.horizon_months))
+    st.slider("Zoom, months", 0, view.horizon_months, zoom, key=key, on_change=_zoomed,
               args=(key, view.horizon_months))  # fmt: skip
     frame.select("Unit of time", "unit", _UNITS, view.unit, default="months", width=200)
     sizes = {"XS": "Very small", "S": "Small", "M": "Medium", "L": "Large"}

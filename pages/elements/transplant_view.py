@@ -159,7 +159,6 @@ def _slider(view: TransplantView) -> None:
     halves = {round(k * wording.DAYS_PER_MONTH / 2) for k in range(2, 241)}
     days = {day for day in halves if day <= view.latest_landmark}
     days |= {view.default_landmark, view.landmark_days}
-    frame.link.put("choice_landmark_slider", view.landmark_days)
 
     def changed() -> None:
         day = st.session_state["choice_landmark_slider"]
@@ -168,6 +167,7 @@ def _slider(view: TransplantView) -> None:
     st.select_slider(
         f"Landmark, from {view.origin}",
         sorted(days),
+        frame.link.put("choice_landmark_slider", view.landmark_days),
         format_func=lambda day: f"{wording.month_label(day)}, day {day}",
         key="choice_landmark_slider",
         on_change=changed,
@@ -665,14 +665,14 @@ def swimmer(cohort: Cohort, view: TransplantView) -> None:
     """Draw the lanes of all patients, once somebody asks for them."""
     if minimum_of(cohort.snapshot):
         return
-    frame.link.put("choice_swimmer", view.swimmer)
 
     def changed() -> None:
         frame.set_option("swimmer", "yes" if st.session_state["choice_swimmer"] else None)
 
     st.subheader(f"Every patient, from {remission(cohort)}", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.toggle("Draw a lane for every patient", key="choice_swimmer", on_change=changed)
+        drawn = frame.link.put("choice_swimmer", view.swimmer)
+        st.toggle("Draw a lane for every patient", drawn, key="choice_swimmer", on_change=changed)
         if view.swimmer:
             frame.select("Order", "sort", _ORDERS, view.sort, default="transplant")
     if view.swimmer:

@@ -345,3 +345,51 @@ def test_words_follow_the_rule() -> None:
     assert "the test was called negative in" in words
     below = said(run("pages/mrd.py", {"mrd_below_lod": "negative"}))
     assert "below LOD counts as negative, by the rule chosen" in below
+
+
+def defaults(test: AppTest) -> dict[str, object]:
+    """Return what a browser shows in each keyed widget that it was never told the value of."""
+    found: dict[str, object] = {}
+    for kind in ("button_group", "selectbox", "slider", "number_input", "checkbox", "text_input"):
+        for widget in test.get(kind):
+            if widget.key is None:
+                continue
+            default = widget.proto.default
+            if kind == "button_group":
+                found[widget.key] = [widget.proto.options[i].content for i in default]
+            elif kind == "selectbox":
+                known = widget.proto.HasField("default")
+                found[widget.key] = widget.proto.options[default] if known else None
+            else:
+                found[widget.key] = list(default) if kind == "slider" else default
+    return found
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("pages/survival.py", {"zoom": "6..24", "section": "cox", "covariates": "risk_group",
+                               "by": "mrd_3_months", "horizon": "36"}),
+        ("pages/transplant.py", {"landmark_days": "91", "swimmer": "yes"}),
+        ("pages/mrd.py", {"mrd_section": "curves", "denominator": "all"}),
+        ("pages/evidence.py", {"part": "forest"}),
+    ],
+)  # fmt: skip
+def test_a_browser_that_missed_the_first_drawing_is_told_the_same_by_the_second(
+    page: str, query: Query
+) -> None:
+    """A click on a page just opened has it drawn again before the widgets of the first stand."""
+    link: Query = {"risk_group": ["high"], "age_years": "20..50", "timepoint": "mrd_3_months"}
+    first = run(page, link | query)
+    assert not first.exception
+    assert not first.error, said(first)
+    before = defaults(first)
+    assert [text.split(" ")[0] for text in before["filter_risk_group"]] == ["High"]  # type: ignore[attr-defined]
+    assert before["filter_age_years"] == [20.0, 50.0]
+    assert before["filter_age_years_to"] == 50.0
+    assert before["choice_study"] == "Short 2025 (synthetic)"
+    again = defaults(first.run())
+    assert again == before
+    told = {widget.key: widget.value for widget in first.get("selectbox")}
+    shown = {key: value for key, value in again.items() if key in told and value is not None}
+    assert {key for key, value in told.items() if value is not None} == set(shown)
