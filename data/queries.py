@@ -96,10 +96,12 @@ def dictionary(snapshot: Snapshot) -> Dictionary:
     full = build_dictionary(
         labels, tuple(Variable(**variable) for variable in own), present=present
     )
-    later = "disease_status" in full and any(
-        value != "CR1" for value in _values(snapshot, full["disease_status"])
-    )
-    variables = [_with_levels(snapshot, variable) for variable in full.values()]
+    asked = [v for v in full.values() if v.kind == "category" and not v.levels]
+    if "disease_status" in full:
+        asked.append(full["disease_status"])
+    values = _values(snapshot, asked)
+    later = any(value != "CR1" for value in values.get("disease_status", ()))
+    variables = [_with_levels(variable, values) for variable in full.values()]
     # Before the outcome, which stands last.
     variables[-1:-1] = [pair.variable() for pair in assay_pairs(snapshot)]
     worded = tuple(_in_any_remission(v) if later else v for v in variables)
@@ -146,8 +148,8 @@ def _in_any_remission(variable: Variable) -> Variable:
     return variable if variable.name == "disease_status" else replace(variable, levels=levels)
 
 
-def _with_levels(snapshot: Snapshot, variable: Variable) -> Variable:
-    """Give a category the levels that its data hold, the most frequent first."""
+def _with_levels(variable: Variable, values: Mapping[str, Sequence[str]]) -> Variable:
+    """Give a category the levels that its data hold."""
     if variable.kind == "number":
         return variable
     if variable.kind == "boolean" and not variable.levels:
@@ -159,8 +161,8 @@ def _with_levels(snapshot: Snapshot, variable: Variable) -> Variable:
         return replace(variable, levels=levels)
     if variable.levels:
         return variable
-    values = _values(snapshot, variable)
-    return replace(variable, levels=tuple(variable.level(value) for value in values))
+    levels = tuple(variable.level(value) for value in values.get(variable.name, ()))
+    return replace(variable, levels=levels)
 
 
 def _with_values(snapshot: Snapshot) -> frozenset[str]:
@@ -171,10 +173,18 @@ def _with_values(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(name for name in counts if known[name])
 
 
-def _values(snapshot: Snapshot, variable: Variable) -> list[str]:
-    """Return the values of a category, the most frequent first, of equally many the first seen."""
-    text = sql_text("query_values").replace("{column}", variable.column)
-    return [str(row["value"]) for row in records(snapshot, text)]
+def _values(snapshot: Snapshot, variables: Iterable[Variable]) -> dict[str, list[str]]:
+    """Return the values of categories, the most frequent first, of equally many the first seen."""
+    template = sql_text("query_values")
+    texts = {v.name: template.replace("{column}", v.column) for v in variables}
+    if not texts:
+        return {}
+    each = "\nUNION ALL\n".join(text.replace("{name}", name) for name, text in texts.items())
+    found = dict[str, list[str]]({name: [] for name in texts})
+    text = f"SELECT variable, value FROM ({each}) ORDER BY n DESC, first"
+    for row in records(snapshot, text, {f"variable_{name}": name for name in texts}):
+        found[row["variable"]].append(str(row["value"]))
+    return found
 
 
 def derivability(snapshot: Snapshot) -> tuple[Derivability, ...]:

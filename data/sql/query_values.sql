@@ -1,3 +1,4 @@
--- One row per value of a category of the study, the most frequent first, of equally many the first seen.
-SELECT CAST({column} AS VARCHAR) AS value FROM subjects WHERE {column} IS NOT NULL
-GROUP BY {column} ORDER BY count(*) DESC, min(patient_id)
+-- One row per value of a category of the study: how many have it, and who was the first of them.
+SELECT $variable_{name} AS variable, CAST({column} AS VARCHAR) AS value,
+    count(*) AS n, min(patient_id) AS first
+FROM subjects WHERE {column} IS NOT NULL GROUP BY {column}
