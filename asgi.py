@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from streamlit.runtime import runtime
 
 from pages import elements
-from pages.elements import downloads, sign_in
+from pages.elements import downloads, sign_in, warm
 from pages.elements.guard import Guard
 from pages.elements.preload import Preload
 
@@ -31,6 +31,7 @@ def load() -> None:
 
 sign_in.say_at_start()
 load()
+warm.begin()
 # There is no setting for it.
 runtime.MediaFileManager = downloads.Files
 app = st.App("app.py", middleware=[Middleware(Guard), Middleware(Preload)])

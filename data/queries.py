@@ -161,8 +161,8 @@ def _with_levels(variable: Variable, values: Mapping[str, Sequence[str]]) -> Var
         return replace(variable, levels=levels)
     if variable.levels:
         return variable
-    levels = tuple(variable.level(value) for value in values.get(variable.name, ()))
-    return replace(variable, levels=levels)
+    found = tuple(variable.level(value) for value in values.get(variable.name, ()))
+    return replace(variable, levels=found)
 
 
 def _with_values(snapshot: Snapshot) -> frozenset[str]:
@@ -181,7 +181,7 @@ def _values(snapshot: Snapshot, variables: Iterable[Variable]) -> dict[str, list
         return {}
     each = "\nUNION ALL\n".join(text.replace("{name}", name) for name, text in texts.items())
     found = dict[str, list[str]]({name: [] for name in texts})
-    text = f"SELECT variable, value FROM ({each}) ORDER BY n DESC, first"
+    text = f"SELECT variable, value FROM ({each}) ORDER BY variable, n DESC, first"
     for row in records(snapshot, text, {f"variable_{name}": name for name in texts}):
         found[row["variable"]].append(str(row["value"]))
     return found

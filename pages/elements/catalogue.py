@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from data import store
-from data.store import Snapshot
+from data.store import Snapshot, SnapshotError
 from pages.elements import sign_in
 from pages.elements.roles import VIEWERS_MINIMUM
 
@@ -23,6 +23,23 @@ def find(study_id: str, digest: str | None = None) -> Snapshot:
         If it is not in this store.
     """
     return _as_seen(store.find(study_id, digest))
+
+
+def opened_first() -> Snapshot:
+    """Return the snapshot that an address without a study shows: what was published last.
+
+    Raises
+    ------
+    SnapshotError
+        If there is none.
+    """
+    served = [snapshot for snapshot in snapshots() if snapshot.current]
+    if not served:
+        raise SnapshotError(
+            "There is no cohort yet. Bring one under Cohorts, or with: "
+            "python -m data import PATH --study ID"
+        )
+    return max(served, key=lambda snapshot: snapshot.published_at)
 
 
 def snapshots() -> tuple[Snapshot, ...]:

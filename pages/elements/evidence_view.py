@@ -22,6 +22,7 @@ from pages.elements.charts.forest import study_forest
 from pages.elements.charts.regimens import regimen_chart, setting_styles
 from pages.elements.charts.theme import ALL, Style, markdown_mark, styles
 from pages.elements.evidence import Comparison, Figure
+from pages.elements.exports.methods import KAPLAN_MEIER
 from pages.elements.frame import Cohort
 from pages.elements.link import View
 
@@ -34,6 +35,9 @@ TITLES: Mapping[str, str] = {
     _BESIDE: "Your cohort among published ones",
     _REGIMENS: "Regimens for adult ALL, 1985 to 2022",
 }
+METHOD = f"{KAPLAN_MEIER}; rates with exact 95% CI"
+"""How what stands beside a printed figure is computed."""
+
 _LABELS = {
     _SURVIVAL: "Survival",
     _MRD: "MRD negativity",
@@ -498,7 +502,7 @@ PARTS: Mapping[str, Callable[[Cohort], None]] = {
 def footer(cohort: Cohort, chosen: str) -> None:
     """Write the source of the printed figures, and how the cohort's, if there are any, were computed."""
     sources = published.PUBLICATIONS
-    methods = ["Kaplan–Meier, log-log 95% CI", "rates with exact 95% CI"]
+    methods = [METHOD]
     if chosen in _TABLES:
         names = [publication(cohort)]
         methods.append("reproduced: equal at the printed precision, limits within 2 points")

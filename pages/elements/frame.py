@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import tomllib
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from data.store import EngineError, Snapshot, SnapshotError, engine_of
 from data.variables import COHORTS, MISSING, Dictionary, Level, Variable
 from pages.elements import access, engine_view, link, sidebar, sign_in, wording
 from pages.elements.answers.small_cells import minimum_of
-from pages.elements.catalogue import find, snapshots
+from pages.elements.catalogue import find, opened_first
 from pages.elements.link import View
 
 ROOT = Path(__file__).parents[2]
@@ -346,15 +345,7 @@ def withheld(cohort: Cohort, levels: Sequence[Level]) -> str:
 
 def _snapshot() -> Snapshot:
     study_id, digest = link.asked_study()
-    if study_id is None:
-        served = [snapshot for snapshot in snapshots() if snapshot.current]
-        if not served:
-            raise SnapshotError(
-                "There is no cohort yet. Bring one under Cohorts, or with: "
-                "python -m data import PATH --study ID"
-            )
-        return max(served, key=lambda snapshot: snapshot.published_at)
-    return find(study_id, digest)
+    return opened_first() if study_id is None else find(study_id, digest)
 
 
 def _refuse_link(problems: Sequence[str], rest: View) -> NoReturn:
@@ -467,18 +458,6 @@ def set_option(name: str, value: str | None) -> None:
     link.change(view.with_option(name, value))
 
 
-def distinct(choices: Mapping[str, str], what: str = "") -> dict[str, str]:
-    """Return the words of choices, with the value where two have the same: ‘3 months (day 90)’.
-
-    Streamlit tells the options of a widget by their words alone.
-    """
-    told = Counter(choices.values())
-    return {
-        value: words if told[words] == 1 else f"{words} ({what}{value})"
-        for value, words in choices.items()
-    }
-
-
 def select(
     label: str,
     option: str,
@@ -498,7 +477,7 @@ def select(
         The default is not written into the link.
     """
     key = f"choice_{option}"
-    words, shown = distinct(choices), st.session_state.setdefault(_WORDS, {})
+    words, shown = wording.distinct(choices), st.session_state.setdefault(_WORDS, {})
     index = link.put_choice(key, current, choices)
     if shown.get(key, words).get(current) != words.get(current):
         # The browser keeps the words that it was sent with the value, and they are no choice any more.

@@ -61,11 +61,12 @@ def draw(snapshot: Snapshot, study: Study, variables: Dictionary, view: View) ->
 def _study(snapshot: Snapshot) -> None:
     served = {s.study_id: s for s in snapshots() if s.current}
     served[snapshot.study_id] = snapshot
+    names = wording.distinct({i: access.study_name(s) for i, s in sorted(served.items())})
     st.selectbox(
         "Study",
-        sorted(served),
-        link.put_choice("choice_study", snapshot.study_id, sorted(served)),
-        format_func=lambda study_id: access.study_name(served[study_id]),
+        list(names),
+        link.put_choice("choice_study", snapshot.study_id, names),
+        format_func=lambda study_id: names[study_id],
         key="choice_study",
         on_change=_study_changed,
     )
@@ -152,9 +153,10 @@ def pills(
     chosen = [str(level) for level in cohort.get(name)]
     order = [level.value for level in variable.levels] + [MISSING]
     values = [value for value in order if everyone.get(value) or value in chosen]
+    names = wording.distinct({value: variable.level(value).short for value in values})
 
     def label(value: str) -> str:
-        name, n = wording.escape(variable.level(value).short), counts.get(value, 0)
+        name, n = wording.escape(names[value]), counts.get(value, 0)
         return f"{name} :gray[{n}]" if n else f":gray[{name} 0]"
 
     st.pills(

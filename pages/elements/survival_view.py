@@ -177,7 +177,7 @@ def controls(cohort: Cohort, view: SurvivalView) -> None:
     )
     marks = {str(day): f"Landmark, {wording.month_label(day)}" for day in days if day}
     origins = {"": view.origin[:1].upper() + view.origin[1:].replace("complete ", "")}
-    origins |= frame.distinct(marks, "day ")
+    origins |= wording.distinct(marks, "day ")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         frame.select("Endpoint", "endpoint", _endpoints(cohort, view), view.endpoint.code,
                      default=cohort.study.default_endpoint)  # fmt: skip

@@ -22,9 +22,13 @@ from pages.elements.charts.swimmer import LOOKS, swimmer_chart
 from pages.elements.charts.theme import Group, markdown_mark, style_of
 from pages.elements.charts.transplant import Span, card_curves, incidence_curves, ratio_axis
 from pages.elements.charts.wire import packed
+from pages.elements.exports.methods import KAPLAN_MEIER
 from pages.elements.frame import Cohort
 from pages.elements.remembered import remembered
 from pages.elements.survival_view import landmarks
+
+METHOD = f"Cox, Efron ties; log-rank and Mantel–Byar, two-sided; {KAPLAN_MEIER}"
+"""How the ratios, tests and curves of the page are computed."""
 
 _OFFERED = ("RFS", "OS")
 _ORDERS = {"transplant": "Transplanted first", "length": "Longest first"}
@@ -752,7 +756,7 @@ def footer(cohort: Cohort, view: TransplantView, result: Transplant) -> None:
     n_event = wording.count(result.n_event, "event")
     parts = [
         f"n = {result.n}, {n_event} ({view.endpoint.events})",
-        "Cox, Efron ties; log-rank and Mantel–Byar, two-sided; rates by Kaplan–Meier, 95% CI log-log",
+        METHOD,
         f"figures to {view.horizon_months} months, ratios and tests over the whole follow-up",
     ]
     if not result.naive.too_small:

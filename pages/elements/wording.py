@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from analytics.suppression import Count, Hidden
@@ -187,3 +188,15 @@ def short_timepoint(label: str) -> str:
         re.sub(r"^(MRD )?(at |after )?", "", label).replace("months", "mo").replace("month", "mo")
     )
     return text[:1].upper() + text[1:]
+
+
+def distinct(choices: Mapping[str, str], what: str = "") -> dict[str, str]:
+    """Return the words of choices, with the value where two have the same: ‘3 months (day 90)’.
+
+    Streamlit tells the options of a widget by their words alone.
+    """
+    told = Counter(choices.values())
+    return {
+        value: words if told[words] == 1 else f"{words} ({what}{value})"
+        for value, words in choices.items()
+    }

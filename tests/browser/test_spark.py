@@ -15,7 +15,7 @@ from tools.serving import serving
 
 SLOW = 180_000
 """Milliseconds: a Spark starts, and every first question is compiled."""
-SURVIVAL = "survival?study=short2025&by=risk_group"
+SURVIVAL, MRD = (f"{page}?study=short2025&by=risk_group" for page in ("survival", "mrd"))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def tables(page: Page, url: str, *, spark: bool) -> list[str]:
     return page.get_by_role("table").all_inner_texts()
 
 
-@pytest.mark.parametrize("path", [SURVIVAL, "mrd?study=short2025&by=risk_group"])
+@pytest.mark.parametrize("path", [SURVIVAL, MRD])
 def test_the_pages_say_the_same(beside: str, server: str, page: Page, path: str) -> None:
     there = tables(page, f"{beside}/{path}", spark=True)
     assert there
@@ -72,7 +72,7 @@ def test_a_study_is_not_changed_from_here(beside: str, page: Page) -> None:
 
 
 def test_a_lost_cluster_is_a_sentence_and_the_last_view_stays(elsewhere: str, page: Page) -> None:
-    before = tables(page, f"{elsewhere}/{SURVIVAL}", spark=True)
+    before = tables(page, f"{elsewhere}/{MRD}", spark=True)
     java.kill()
     page.get_by_role("button", name="High 59").click()
     expect(page.get_by_text("Apache Spark does not answer")).to_be_visible(timeout=SLOW)

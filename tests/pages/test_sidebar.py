@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
@@ -10,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from data import queries
 from data.cohort import CohortFilter
+from data.importing.publish import import_folder
 from data.rule import MrdRule
 from data.store import Snapshot, find
 from data.variables import Dictionary
@@ -393,3 +396,22 @@ def test_a_browser_that_missed_the_first_drawing_is_told_the_same_by_the_second(
     told = {widget.key: widget.value for widget in first.get("selectbox")}
     shown = {key: value for key, value in again.items() if key in told and value is not None}
     assert {key for key, value in told.items() if value is not None} == set(shown)
+
+
+def test_two_studies_of_one_name_are_two_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = ROOT / "data" / "demo" / "nguyen2026"
+    again = tmp_path / "again"
+    shutil.copytree(demo, again)
+    said_of_it = json.loads((again / "study.json").read_text("utf-8"))
+    (again / "study.json").write_text(json.dumps(said_of_it | {"study_id": "again"}), "utf-8")
+    store = tmp_path / "store"
+    import_folder(demo, "nguyen2026", store)
+    import_folder(again, "again", store)
+    monkeypatch.setenv("COHORT_STORE", str(store))
+    test = run("app.py", {"study": "nguyen2026"})
+    (study,) = [box for box in test.selectbox if box.label == "Study"]
+    assert [option.rpartition(" (")[2] for option in study.options] == ["again)", "nguyen2026)"]
+    study.select("again").run()
+    assert asked(test, "study") == ["again"]

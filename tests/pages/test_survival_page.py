@@ -23,7 +23,7 @@ from data.cohort import CohortFilter
 from data.endpoints import ENDPOINTS
 from data.store import Snapshot, find
 from data.variables import Dictionary
-from pages.elements import frame, plain, survival_view, tables, wording
+from pages.elements import plain, survival_view, tables, wording
 from pages.elements.answers import survival as answers
 from pages.elements.charts.survival import survival_chart
 from pages.elements.charts.theme import Group, crossed, styles
@@ -420,7 +420,7 @@ def test_the_patients_offered_say_who_of_them_is_in_no_curve() -> None:
 
 def test_choices_of_the_same_words_show_what_stands_in_the_link() -> None:
     choices = {"age": "Age", "age_years": "Age", "sex": "Sex"}
-    shown = frame.distinct(choices)
+    shown = wording.distinct(choices)
     assert shown == {"age": "Age (age)", "age_years": "Age (age_years)", "sex": "Sex"}
 
 

@@ -14,17 +14,13 @@ from pages.elements.evidence import Comparison
 from pages.elements.exhibits import parts
 from pages.elements.exhibits.code import script
 from pages.elements.exports.exhibit import Exhibit, Provenance
-from pages.elements.exports.methods import KAPLAN_MEIER
 from pages.elements.frame import Cohort
 
 PAGE = "Evidence"
-_METHOD = f"{KAPLAN_MEIER}; rates with exact 95% CI"
 _CELLS = {
     "label": "Group", "note": "Patients", "value": "Cohort", "low": "Low", "high": "High",
     "printed": "Printed", "printed_low": "Printed, low", "printed_high": "Printed, high",
 }  # fmt: skip
-
-
 _PUBLISHED = "from data.published import tables\n\nnumbers = tables()\n"
 
 
@@ -53,7 +49,7 @@ def figure_by_figure(cohort: Cohort) -> Exhibit | None:
         message=parts.short(
             f"{reproduced} of {len(found)} printed figures are reproduced", synthetic
         ),
-        provenance=_provenance(cohort, shown, _METHOD),
+        provenance=_provenance(cohort, shown, evidence_view.METHOD),
         spec=spec,
         alt=f"{title}: {evidence_view.forest_axis(part)}" if spec else "",
         tables={"Figures": _figures(found)},
@@ -130,7 +126,7 @@ def beside(key: str) -> Callable[[Cohort], Exhibit | None]:
             page=PAGE,
             title=f"{found.title}: this cohort among published ones",
             message=parts.short(message, "an orientation, not a comparison"),
-            provenance=_provenance(cohort, cohort, _METHOD),
+            provenance=_provenance(cohort, cohort, evidence_view.METHOD),
             spec=found.chart,
             alt=found.title,
             tables={found.title: typed},

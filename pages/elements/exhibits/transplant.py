@@ -22,13 +22,11 @@ from pages.elements.charts.theme import Group
 from pages.elements.exhibits import parts
 from pages.elements.exhibits.code import script
 from pages.elements.exports.exhibit import Exhibit, Provenance, Series
-from pages.elements.exports.methods import KAPLAN_MEIER
 from pages.elements.frame import Cohort
 from pages.elements.transplant_view import TransplantView
 
 PAGE = "Transplant"
 _SIDES = {False: "No alloSCT", True: "AlloSCT"}
-_METHOD = f"Cox, Efron ties; log-rank and Mantel–Byar, two-sided; {KAPLAN_MEIER}"
 _NAIVE = Caveat("Immortal time", "whoever was transplanted had to live long enough for it")
 _METHODS = {
     "naive": ("kaplan_meier", "log_rank", "cox"),
@@ -293,7 +291,7 @@ def _provenance(
     cohort: Cohort, view: TransplantView, result: Transplant, key: str = ""
 ) -> Provenance:
     """Return where the numbers of all four analyses come from, or of the curves of one."""
-    method = f"{_METHOD}; landmark at {wording.month_label(view.landmark_days)}"
+    method = f"{transplant_view.METHOD}; landmark at {wording.month_label(view.landmark_days)}"
     where, n, n_event = "in the analyses", result.n, result.n_event
     if key:
         where = "in the curves"
