@@ -26,6 +26,9 @@ _DECIMALS = 10
 _MOST_ARCS = 5_000_000
 _MOST_EXTENSIONS = 20_000_000
 _BLOCK = 2_000_000
+# Before more extensions than this, a P value known to be smaller than that counts as found.
+_MANY = 2_000_000
+_NEGLIGIBLE = 1e-16
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,8 @@ class _Stage:
 def table_p_value(table: IntArray) -> float | None:
     """Two-sided P value of Fisher's exact test for a table without empty margins.
 
-    None where the table is too large to enumerate.
+    None where the table is too large to enumerate. One below 1e-16 can be an upper limit, where to
+    find it to the last digit takes long.
     """
     from scipy.special import gammaln
 
@@ -134,22 +138,27 @@ def _log_completions(nodes: IntArray, columns: IntArray, log_factorial: FloatArr
 
 def _counted(stages: list[_Stage], limit: float, total: float) -> float | None:
     node, value, ways = np.zeros(1, dtype=np.int64), np.zeros(1), np.ones(1)
-    p_value, spent = 0.0, 0
+    p_value, undecided, spent = 0.0, 1.0, 0
     for stage in stages:
+        # Counted before any of them is made: a table that is too large is known to be at once.
+        following = int((stage.first[node + 1] - stage.first[node]).sum())
+        if following > _MANY and p_value + undecided < _NEGLIGIBLE:
+            return p_value + undecided
+        spent, undecided = spent + following, 0.0
+        if spent > _MOST_EXTENSIONS:
+            return None
         kept = []
         for block in _blocks(stage, node):
             source, step = _ranges(stage.first[node[block] + 1] - stage.first[node[block]])
-            spent += source.size
-            if spent > _MOST_EXTENSIONS:
-                return None
             origin = block.start + source
             arc = stage.first[node[origin]] + step
             child, reached = stage.child[arc], value[origin] + stage.value[arc]
             closed = reached + stage.best[child] <= limit
             # Masses are kept relative to the whole so that the exponential cannot overflow.
-            mass = np.exp(reached + stage.completions[child] - total)
-            p_value += float((ways[origin] * mass)[closed].sum())
+            mass = ways[origin] * np.exp(reached + stage.completions[child] - total)
+            p_value += float(mass[closed].sum())
             open_ = ~closed & (reached + stage.worst[child] <= limit)
+            undecided += float(mass[open_].sum())
             kept.append(_merged(child[open_], reached[open_], ways[origin][open_]))
         node, value, ways = _merged(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
         if node.size == 0:

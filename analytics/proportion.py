@@ -227,7 +227,8 @@ def fisher_exact(table: pd.DataFrame | npt.ArrayLike) -> FisherExact:
     Notes
     -----
     The P value sums the probabilities of all tables with the same margins that are no more
-    probable than the one observed, with R's tolerance of 1e-7, as in R's ``fisher.test``.
+    probable than the one observed, with R's tolerance of 1e-7, as in R's ``fisher.test``. Below 1e-16
+    it can be an upper limit: what is known of a large table before all of it is enumerated.
     """
     whole = _with_somebody(table)
     return FisherExact(table_p_value(whole) if min(whole.shape) >= 2 else None)

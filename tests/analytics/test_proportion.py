@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics import _exact
 from analytics.proportion import (
     FisherExact,
     Proportion,
@@ -265,6 +266,28 @@ def test_one_row_or_column_is_no_test(table: Any) -> None:
 
 def test_tables_too_large_to_enumerate_have_no_p_value() -> None:
     assert fisher_exact(np.full((6, 6), 60)).p_value is None
+
+
+def test_a_large_table_with_a_negligible_p_value_has_its_upper_limit() -> None:
+    table = [[0, 0, 0, 18, 3, 16, 0, 14], [6, 0, 8, 12, 0, 5, 11, 17], [0, 51, 0, 0, 0, 0, 0, 0]]
+    p_value = fisher_exact(table).p_value
+    assert p_value is not None
+    # All of it enumerated, without the limits on time: 6.758148577365028e-46.
+    assert 6.758148577365028e-46 <= p_value < 1e-16
+
+
+@given(st.lists(st.lists(st.integers(0, 40), min_size=3, max_size=3), min_size=3, max_size=3))
+def test_an_upper_limit_is_never_below_the_p_value(table: list[list[int]]) -> None:
+    exact = fisher_exact(table).p_value
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_exact, "_MANY", 0)
+        patch.setattr(_exact, "_NEGLIGIBLE", 0.01)
+        limit = fisher_exact(table).p_value
+    if exact is None:
+        assert limit is None
+    else:
+        assert limit is not None
+        assert exact * (1 - 1e-9) <= limit < max(0.01, exact * (1 + 1e-9))
 
 
 def test_counts_must_be_counts() -> None:
