@@ -96,10 +96,8 @@ def dictionary(snapshot: Snapshot) -> Dictionary:
     full = build_dictionary(
         labels, tuple(Variable(**variable) for variable in own), present=present
     )
-    asked = [v for v in full.values() if v.kind == "category" and not v.levels]
-    if "disease_status" in full:
-        asked.append(full["disease_status"])
-    values = _values(snapshot, asked)
+    open_ended = [v for v in full.values() if v.kind == "category" and not v.levels]
+    values = _values(snapshot, open_ended)
     later = any(value != "CR1" for value in values.get("disease_status", ()))
     variables = [_with_levels(variable, values) for variable in full.values()]
     # Before the outcome, which stands last.
@@ -173,17 +171,18 @@ def _with_values(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(name for name in counts if known[name])
 
 
-def _values(snapshot: Snapshot, variables: Iterable[Variable]) -> dict[str, list[str]]:
+def _values(snapshot: Snapshot, variables: Sequence[Variable]) -> dict[str, list[str]]:
     """Return the values of categories, the most frequent first, of equally many the first seen."""
-    template = sql_text("query_values")
-    texts = {v.name: template.replace("{column}", v.column) for v in variables}
-    if not texts:
-        return {}
-    each = "\nUNION ALL\n".join(text.replace("{name}", name) for name, text in texts.items())
-    found = dict[str, list[str]]({name: [] for name in texts})
-    text = f"SELECT variable, value FROM ({each}) ORDER BY variable, n DESC, first"
-    for row in records(snapshot, text, {f"variable_{name}": name for name in texts}):
-        found[row["variable"]].append(str(row["value"]))
+    texts, parameters = [], dict[str, object]()
+    found = dict[str, list[str]]({variable.name: [] for variable in variables})
+    for variable in variables:
+        template = sql_text("query_values").replace("{column}", variable.column)
+        texts.append(template.replace("{name}", variable.name))
+        parameters[f"variable_{variable.name}"] = variable.name
+    if texts:
+        rows = records(snapshot, "\nUNION ALL\n".join(texts), parameters)
+        for row in sorted(rows, key=lambda row: (-row["n"], row["first"])):
+            found[row["variable"]].append(str(row["value"]))
     return found
 
 
