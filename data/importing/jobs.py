@@ -191,6 +191,23 @@ def load(job_id: str, folder: Path | None = None) -> Job:
     return job
 
 
+def unfinished(folder: Path | None = None) -> tuple[Job, ...]:
+    """Return the imports that wait for somebody to go on with them, the latest first.
+
+    Not those of a command, which end with it.
+    """
+    folder = folder or store_folder()
+    begun = list[tuple[float, Job]]()
+    for place in (folder / JOBS).glob("*"):
+        job = Job(place.name, folder)
+        # Another process can delete one at any moment.
+        with suppress(FileNotFoundError):
+            touched = (place / "job.json").stat().st_mtime
+            if not (place / OWNER).exists() and not job._said("published"):
+                begun.append((touched, job))
+    return tuple(job for _, job in sorted(begun, key=lambda each: each[0], reverse=True))
+
+
 @dataclass(frozen=True)
 class Job:
     """An import under way.

@@ -73,6 +73,7 @@ def bring() -> None:
             icon=":material/arrow_forward:", disabled=not files, key="read_files",
         ):  # fmt: skip
             _begin([(file.name, file.getvalue()) for file in files])
+        _unfinished()
     with right:
         st.markdown(
             "Nothing is shown to anybody before you publish, and nothing is guessed: what can be read in "
@@ -89,6 +90,17 @@ def bring() -> None:
                         wording.escape(label), lambda content=content: content, name,
                         key=f"example_{label}", icon=":material/download:", type="tertiary",
                     )  # fmt: skip
+
+
+def _unfinished() -> None:
+    """Lead back to imports that were left; where people sign in, only who has the address sees one."""
+    if sign_in.setup().asked:
+        return
+    for job in jobs.unfinished():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            names = wording.escape(wording.listed(job.files))
+            st.markdown(f"Not published yet: {names}", width="stretch")
+            st.button("Go on", key=f"go_on_{job.id}", on_click=link.show_import, args=(job.id,))
 
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -17,6 +17,8 @@ from data.importing.mapping import Assignment
 from data.importing.problems import Problem, report
 from data.importing.publish import import_folder
 from data.store import Snapshot, find, snapshots
+from pages.elements import sign_in
+from pages.elements.roles import Role
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "data" / "demo"
@@ -534,3 +536,36 @@ def test_the_sheet_of_findings_runs_nothing_and_keeps_its_rows() -> None:
     found = dict(zip(header, row, strict=True))
     assert (found["row"], found["column"], found["value"]) == (3, "'=cmd()", "'=1+1")
     assert {cell.data_type for cell in sheet[2]} == {"s", "n"}
+
+
+def test_an_import_that_was_left_is_gone_on_with(copied: Path) -> None:
+    job = jobs.create([("left *alone*.csv", (DEMO / "nguyen2026" / "patients.csv").read_bytes())])
+    job.start("read")
+    job.wait(60)
+    test = run()
+    assert "Not published yet: left *alone*.csv" in said(test)
+    button(test, "Go on").click().run()
+    assert job.id in test.query_params["import"]
+    assert "left *alone*.csv" in said(test)
+    job.cancel()
+    assert "Not published yet" not in said(run())
+
+
+def test_where_people_sign_in_nobody_is_shown_the_import_of_another(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.create([("a.csv", b"patient_id\n1\n")])
+    assert jobs.unfinished() == (job,)
+    editor = sign_in.Setup(headers={"email": "X-Email"}, roles={"ann@example.org": Role.EDITOR})
+    monkeypatch.setattr(sign_in, "setup", lambda: editor)
+    test = AppTest.from_function(_bringing).run()
+    assert "Drop one sheet" in "".join(each.label for each in test.get("file_uploader"))
+    assert "Not published yet" not in said(test)
+
+
+def _bringing() -> None:
+    from pages.elements import import_view, sign_in
+    from pages.elements.roles import Role
+
+    with sign_in.acting(sign_in.Person("ann@example.org", Role.EDITOR)):
+        import_view.bring()
