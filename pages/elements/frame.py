@@ -230,7 +230,7 @@ def _come_back() -> None:
 
 def menu(query: Mapping[str, list[str]]) -> None:
     """Draw the links to all pages, each with the parameters of its address."""
-    with st.container(horizontal=True, gap="xxsmall", wrap=False, vertical_alignment="center"):
+    with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center"):
         for label in PAGES:
             to_page(label, label, None, query)
         sign_in.badge()
