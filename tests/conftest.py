@@ -25,13 +25,27 @@ settings.load_profile("quick")
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 
 
-LONG = ("browser", "security", "deploy", "engines")
+LONG = ("browser", "security", "deploy", "engines", "faults")
 """Folders of tests that start servers or browsers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first: the short ones then fill what is left of either worker."""
+    """Put the long files first: the short ones then fill what is left of either worker.
+
+    What starts servers and browsers is tried once more where it fails: beside other tests on two cores a
+    click can be lost. What fails for a reason fails twice.
+    """
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+    for item in items:
+        if item.path.parent.name in LONG:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show why something had to be tried twice: it passed, and is still to be looked at."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"tried once more: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
 
 
 @pytest.fixture(scope="session")
