@@ -45,14 +45,16 @@ QUERY_CONFIG: Mapping[str, str] = {
 
 _OVERLAYS_KEPT = 12
 """Rules and comparisons that stay in memory at the same time; the one used longest ago goes first."""
+_PATIENTS_KEPT = 1_500_000
+"""Patients of all of them together, at some 1.3 kB each; the latest stays however large it is."""
 
 _opening = threading.Lock()
 _made_by: dict[object, threading.Lock] = {}
 _File = tuple[Path, str]
 _connections: dict[_File, duckdb.DuckDBPyConnection] = {}
-_overlays: OrderedDict[tuple[_File, MrdRule, Compared | None], duckdb.DuckDBPyConnection] = (
-    OrderedDict()
-)
+# By file, rule, comparison, and the patients of the file.
+_Overlay = tuple[_File, MrdRule, Compared | None, int]
+_overlays: OrderedDict[_Overlay, duckdb.DuckDBPyConnection] = OrderedDict()
 
 
 def forget(folder: Path, kept: set[_File]) -> None:
@@ -99,12 +101,15 @@ def _overlay(snapshot: Snapshot, rule: MrdRule) -> duckdb.DuckDBPyConnection:
         _opened(snapshot)  # which verifies it
         return _derived_anew(snapshot, rule)
 
-    key = ((snapshot.path, snapshot.file_sha256), rule, snapshot.compared)
+    patients = snapshot.rows.get("patients", 0)
+    key = ((snapshot.path, snapshot.file_sha256), rule, snapshot.compared, patients)
     connection = _once(_overlays, key, make)
     with _opening:
         if key in _overlays:
             _overlays.move_to_end(key)
-        if len(_overlays) > _OVERLAYS_KEPT:
+        while len(_overlays) > 1 and (
+            len(_overlays) > _OVERLAYS_KEPT or sum(k[-1] for k in _overlays) > _PATIENTS_KEPT
+        ):
             # Not closed: a cursor of another thread may still read from it.
             _overlays.popitem(last=False)
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,16 @@ def test_few_rules_are_kept_in_memory(two_assays: Snapshot) -> None:
     for rule in RULES:
         assert queries.size(two_assays, CohortFilter(rule=rule), variables) > 0
     assert len(duck._overlays) <= duck._OVERLAYS_KEPT
+
+
+def test_of_a_large_study_fewer_rules_are_kept(two_assays: Snapshot) -> None:
+    large = replace(two_assays, rows={**two_assays.rows, "patients": 700_000})
+    for rule in RULES[1:6]:
+        queries.size(large, CohortFilter(rule=rule), queries.dictionary(large))
+    assert [key[-1] for key in duck._overlays].count(700_000) == 2
+    larger = replace(two_assays, rows={**two_assays.rows, "patients": 9_000_000})
+    queries.size(larger, CohortFilter(rule=RULES[7]), queries.dictionary(larger))
+    assert [key[-1] for key in duck._overlays] == [9_000_000]
 
 
 def test_two_saved_cohorts_are_a_variable(short2025: Snapshot) -> None:
