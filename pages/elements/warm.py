@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from threading import Thread
 
-from data import store
-from data.store import SnapshotError
+from data.store import SnapshotError, cluster
 from pages.elements import access, catalogue, exhibits, frame, sign_in
 from pages.elements.link import View
 
@@ -23,7 +22,7 @@ def begin() -> None:
 
     A cluster is not asked for what nobody may want to see.
     """
-    if not store.cluster():
+    if not cluster():
         warming = Thread(target=warm, daemon=True, name="warm")
         warming.start()
         warming.join(_LONGEST_SECONDS)
